@@ -1,0 +1,27 @@
+"""Spectral learning of neural networks: grow and prune a network through its eigenvalues.
+
+The names below come in the order in which the course meets them.  The live instrument is
+``spectral_lab.live.Playground``.
+"""
+
+from spectral_lab.networks import DirectNet, SpectralNet
+from spectral_lab.tasks import alpha_beta, digits
+from spectral_lab.topology import graph, path_tensor, structure
+from spectral_lab.training import Record, TrainingDiverged, load, save, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DirectNet",
+    "Record",
+    "SpectralNet",
+    "TrainingDiverged",
+    "alpha_beta",
+    "digits",
+    "graph",
+    "load",
+    "path_tensor",
+    "save",
+    "structure",
+    "train",
+]

@@ -1,0 +1,391 @@
+r"""Networks that are trained through eigenvalues and eigenvectors, and the plain networks they compact to.
+
+:class:`SpectralNet` is the network of SPARCS (Peri et al.): every layer projects onto every later one, and all those
+weights are made from one block of eigenvectors per pair of adjacent layers and one eigenvalue per node.  It starts
+as a perceptron (hidden eigenvalues 0) and recruits hidden nodes by moving their eigenvalues away from 0.
+
+:class:`DirectNet` is what is left when training is over: ordinary weight matrices, silent nodes gone.
+Below this module lies :mod:`spectral_lab.decomposition` with the formulas; next, read :mod:`spectral_lab.topology`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, cast
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+from spectral_lab.decomposition import (
+    Activation,
+    Weights,
+    adjacency_matrix,
+    path_strengths,
+    propagate,
+    propagate_adjacency,
+    propagate_blocks,
+    weight_block,
+    weight_blocks,
+)
+
+# Activations that have a name, so that a network can be written to a file and read back without running code from it.
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "elu": nn.functional.elu,
+    "gelu": nn.functional.gelu,
+}
+
+
+@lru_cache(maxsize=1024)
+def recurrence_is_cheaper(sizes: tuple[int, ...], batch: int) -> bool:
+    r"""Whether :func:`~spectral_lab.decomposition.propagate` needs fewer multiplications than the explicit blocks.
+
+    The recurrence does two products batch × N_k × N_{k+1} a layer; the blocks must be built once, N_i N_{j+1} N_j each,
+    and then applied, batch × N_i N_j each.
+    """
+    adjacent = sum(n * m for n, m in zip(sizes, sizes[1:], strict=False))
+    recurrence = 2 * batch * adjacent
+    pairs = [(i, j) for i in range(1, len(sizes)) for j in range(i)]
+    blocks = adjacent + sum(batch * sizes[i] * sizes[j] for i, j in pairs)
+    blocks += sum(sizes[i] * sizes[j + 1] * sizes[j] for i, j in pairs if i - j > 1)
+    return recurrence < blocks
+
+
+def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """The sizes as a tuple, after checking that they are two or more whole numbers of at least 1.
+
+    Raises:
+        ValueError: with the offending value and its place.
+    """
+    sizes = tuple(sizes)
+    if len(sizes) < 2:
+        raise ValueError(f"sizes = {list(sizes)}; wanted at least an input and an output layer, e.g. [2, 30, 1]")
+    for i, n in enumerate(sizes):
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"sizes[{i}] = {n!r}; wanted a whole number of nodes, at least 1")
+    return sizes
+
+
+def check_memory(sizes: Sequence[int], dtype: torch.dtype, device: torch.device) -> None:
+    """Refuse a network that cannot be trained in the memory at hand, before anything is allocated.
+
+    Training keeps four copies of every parameter: the value, its gradient and the two moments of Adam.
+
+    Raises:
+        MemoryError: naming the estimate, what is available, and the cure.
+    """
+    parameters = sum(n * m for n, m in zip(sizes, sizes[1:], strict=False)) + sum(sizes)
+    wanted = 4 * parameters * dtype.itemsize
+    if device.type == "cuda":
+        available = torch.cuda.mem_get_info(device)[0]
+    elif device.type == "meta":
+        return
+    else:
+        available = psutil.virtual_memory().available
+    if wanted > available:
+        raise MemoryError(
+            f"a network of sizes {list(sizes)} has {parameters:,} parameters and needs about {wanted / 2**30:,.1f} GiB to be "
+            f"trained; {available / 2**30:,.1f} GiB are available on {device}. Take smaller layers."
+        )
+
+
+class SpectralNet(nn.Module):
+    r"""A network of any depth whose weights are spectral: :math:`A_B = \Phi_B\Lambda_B\Phi_B^{-1}` (SPARCS 4.3, 4.5).
+
+    At the start it is a perceptron: eigenvectors Xavier-uniform, all eigenvalues 0 but those of the last layer, which
+    are 1 (SPARCS Section 4); then only the links from input to output carry a signal.
+
+    >>> network = SpectralNet([2, 300, 1])
+    >>> network.eigenvectors[0].shape, network.eigenvalues[1].shape
+    (torch.Size([300, 3]), torch.Size([300]))
+    >>> sum(p.numel() for p in network.parameters())  # 300*3 + 300*1 eigenvectors, 3 + 300 + 1 eigenvalues
+    1504
+
+    Args:
+        sizes: nodes of each layer, input first, without the bias node; two layers or more.
+        bias: add one node of constant value 1 to the first layer (SPARCS App. E).
+        activation: f, applied element by element to the hidden layers; none at the output.
+        update: "blocks" for a_i = f(Σ W_ij a_j) (SPARCS 4.5); "adjacency" for a ← f(A_B a), B times, with self-loops.
+        train_input_eigenvalues: False keeps λ_1 = 0 for good (SPARCS Section 5); then a hidden node with eigenvalue 0 is silent.
+        generator: source of the initial eigenvectors; None is torch's default generator.
+        device, dtype: of the parameters.
+
+    Raises:
+        ValueError: sizes that are no positive whole numbers, an unknown update rule.
+        MemoryError: training would need more memory than there is.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        bias: bool = True,
+        activation: Activation = torch.relu,
+        update: Literal["blocks", "adjacency"] = "blocks",
+        train_input_eigenvalues: bool = True,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        sizes = check_sizes(sizes)
+        if update not in ("blocks", "adjacency"):
+            raise ValueError(f"update = {update!r}; wanted 'blocks' or 'adjacency'")
+        if not callable(activation):
+            raise ValueError(f"activation = {activation!r}; wanted a function of tensors, e.g. torch.relu")
+        device = torch.device(device) if device is not None else torch.get_default_device()
+        dtype = dtype or torch.get_default_dtype()
+        nodes = (sizes[0] + bias, *sizes[1:])
+        check_memory(nodes, dtype, device)
+        self.sizes, self.nodes, self.bias, self.activation, self.update = sizes, nodes, bias, activation, update
+        self.eigenvectors = nn.ParameterList(
+            torch.empty(n_out, n_in, device=device, dtype=dtype) for n_in, n_out in zip(nodes, nodes[1:], strict=False)
+        )
+        self.eigenvalues = nn.ParameterList(torch.empty(n, device=device, dtype=dtype) for n in nodes)
+        self.eigenvalues[0].requires_grad_(train_input_eigenvalues)
+        self.reset_parameters(generator)
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Back to the perceptron start; with a generator in the same state, to the same numbers on every device."""
+        for phi in self.eigenvectors:
+            bound = (6 / sum(phi.shape)) ** 0.5  # Xavier-uniform
+            source = generator.device if generator is not None else phi.device
+            phi.copy_(torch.empty(phi.shape, dtype=phi.dtype, device=source).uniform_(-bound, bound, generator=generator))
+        for lam in self.eigenvalues:
+            lam.zero_()
+        self.eigenvalues[-1].fill_(1.0)
+
+    def extra_repr(self) -> str:
+        """Sizes and options, as in the constructor."""
+        return f"{list(self.sizes)}, bias={self.bias}, update={self.update!r}"
+
+    @property
+    def phi(self) -> list[Tensor]:
+        """The eigenvector blocks as a plain list, for :mod:`spectral_lab.decomposition`."""
+        return list(self.eigenvectors)
+
+    @property
+    def lam(self) -> list[Tensor]:
+        """The eigenvalues of all layers as a plain list, for :mod:`spectral_lab.decomposition`."""
+        return list(self.eigenvalues)
+
+    def _with_bias(self, x: Tensor) -> Tensor:
+        if x.dim() == 0 or x.shape[-1] != self.sizes[0]:
+            raise ValueError(f"the input has shape {tuple(x.shape)}; this network wants (..., {self.sizes[0]})")
+        return torch.cat([x, x.new_ones(*x.shape[:-1], 1)], dim=-1) if self.bias else x
+
+    def signals(self, x: Tensor, masks: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Signals of every layer, input (with its bias node) and output included.
+
+        Args:
+            x: (..., n_in).
+            masks: per hidden layer a vector of zeros and ones; a zero cuts all links into that node, see
+                :func:`~spectral_lab.decomposition.propagate`.
+        """
+        x = self._with_bias(x)
+        if self.update == "adjacency":
+            rule = propagate_adjacency
+        else:
+            batch = x[..., 0].numel()
+            rule = propagate if recurrence_is_cheaper(self.nodes, batch) else propagate_blocks
+        return rule(x, self.phi, self.lam, self.activation, masks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output (..., n_out) for the input x (..., n_in).  No softmax, no activation at the last layer."""
+        return self.signals(x)[-1]
+
+    def weight(self, i: int, j: int) -> Tensor:
+        """The weights W_ij (N_i, N_j) from layer j to a later layer i, counted from 0 (SPARCS 4.3); bias node last in layer 0."""
+        return weight_block(self.phi, self.lam, i, j)
+
+    def weights(self) -> Weights:
+        """All the blocks W_ij as ``{(i, j): W_ij}``."""
+        return weight_blocks(self.phi, self.lam)
+
+    def adjacency(self) -> Tensor:
+        r""":math:`A_B` over all nodes, self-loops included: (N, N)."""
+        return adjacency_matrix(self.phi, self.lam)
+
+    def hidden_eigenvalues(self) -> list[Tensor]:
+        """The eigenvalues of the hidden layers, λ_2 … λ_B in the paper's count."""
+        return self.lam[1:-1]
+
+    def penalised_eigenvalues(self) -> dict[str, Tensor]:
+        """What the regulariser of SPARCS 4.4 acts on by default: the trainable eigenvalues of all layers but the last, by name."""
+        return {f"eigenvalues.{i}": lam for i, lam in enumerate(self.lam[:-1]) if lam.requires_grad}
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments in JSON's types.
+
+        Raises:
+            ValueError: the activation is not one of :data:`ACTIVATIONS`, so it has no name that a file could hold.
+        """
+        name = next((name for name, f in ACTIVATIONS.items() if f is self.activation), None)
+        if name is None:
+            raise ValueError(f"activation {self.activation!r} has no name to store; use one of {sorted(ACTIVATIONS)}")
+        return {
+            "sizes": list(self.sizes),
+            "bias": self.bias,
+            "activation": name,
+            "update": self.update,
+            "train_input_eigenvalues": self.eigenvalues[0].requires_grad,
+            "dtype": str(self.eigenvalues[0].dtype).removeprefix("torch."),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SpectralNet:
+        """A network in its perceptron start from what :meth:`config` gave.
+
+        Raises:
+            ValueError: a name or value that :meth:`config` cannot have written.
+        """
+        config = dict(config)
+        try:
+            activation = ACTIVATIONS[config.pop("activation")]
+            dtype = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}[
+                config.pop("dtype")
+            ]
+            return cls(config.pop("sizes"), activation=activation, dtype=dtype, **config)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"this is no description of a SpectralNet: {error}") from error
+
+    @torch.no_grad()
+    def compact(self, threshold: float = 0.0) -> DirectNet:
+        """The plain network with the same outputs, from which silent nodes and layers are physically gone.
+
+        A hidden node is removed when its value does not depend on the input (its constant goes into the next biases) or
+        when nothing that it feeds reaches the output.  The skip links stay: deleting the rows of dead nodes from the
+        eigenvectors would change them, since W_31 = -W_32 φ_1 sums over all hidden nodes.
+
+        Args:
+            threshold: first cut the links into all hidden nodes whose path strength is at most this
+                (:func:`~spectral_lab.decomposition.path_strengths`); 0 changes nothing that the output can see.
+
+        Returns:
+            The network, with what was done in its ``report``.
+
+        Raises:
+            ValueError: a negative threshold or NaN.
+        """
+        if not threshold >= 0:
+            raise ValueError(f"threshold = {threshold}; wanted a path strength of at least 0")
+        weights, nodes = self._unrolled()
+        strengths, _ = path_strengths(weights, len(nodes))
+        loud = [s > threshold for s in strengths]
+        exact = all(bool((s[~keep] == 0).all()) for s, keep in zip(strengths, loud, strict=True))
+        for (i, _), W in weights.items():
+            if 0 < i < len(nodes) - 1:
+                W[~loud[i - 1]] = 0
+        constant = torch.zeros(nodes[0], dtype=torch.bool, device=weights[1, 0].device)
+        if self.bias:
+            constant[-1] = True
+        return _without_constant_nodes(weights, nodes, constant, self.activation, exact, sum(p.numel() for p in self.parameters()))
+
+    def _unrolled(self) -> tuple[Weights, tuple[int, ...]]:
+        """Own copies of the weights of a network without self-loops that computes the same, and its layers' sizes.
+
+        Under the "adjacency" rule each application of A_B to all nodes becomes one layer.
+        """
+        if self.update == "blocks":
+            return {ij: W.clone() for ij, W in self.weights().items()}, self.nodes
+        A, B = self.adjacency(), len(self.eigenvectors)
+        n_in, n_out = self.nodes[0], self.nodes[-1]
+        weights = {(t + 1, t): A.clone() for t in range(B)}
+        weights[1, 0] = weights[1, 0][:, :n_in]
+        weights[B, B - 1] = weights[B, B - 1][-n_out:]
+        return weights, (n_in, *[len(A)] * (B - 1), n_out)
+
+
+@dataclass(frozen=True)
+class CompactionReport:
+    """What :meth:`SpectralNet.compact` removed."""
+
+    nodes_before: tuple[int, ...]  # per layer, bias node included
+    nodes_after: tuple[int, ...]  # per layer that is left, bias node folded into the biases
+    removed: tuple[int, ...]  # per layer of the old network
+    parameters_before: int
+    parameters_after: int
+    exact: bool  # every removed node was silent, so that the outputs are the same up to rounding
+
+
+class DirectNet(nn.Module):
+    r"""A feed-forward network with skip links in direct space: a_i = f(b_i + Σ_{j<i} W_ij a_j), no f at the output.
+
+    Args:
+        weights: {(i, j): W_ij of shape (N_i, N_j)}, layers counted from 0; a missing block is zero.
+        biases: b_1 … for every layer but the first, or None where there is none.
+        activation: f.
+        report: how this network came about, if by compaction.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        biases: Sequence[Tensor | None],
+        activation: Activation,
+        report: CompactionReport | None = None,
+    ) -> None:
+        super().__init__()
+        self.n_layers = 1 + len(biases)
+        self.weights = nn.ParameterDict({f"{i}_{j}": W for (i, j), W in weights.items()})
+        self.biases = nn.ParameterDict({str(i): b for i, b in enumerate(biases, 1) if b is not None})
+        self.activation, self.report = activation, report
+
+    def weight(self, i: int, j: int) -> Tensor | None:
+        """The weights from layer j to layer i, or None where there are no links."""
+        return self.weights[f"{i}_{j}"] if f"{i}_{j}" in self.weights else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output (..., n_out) for the input x (..., n_in)."""
+        signals = [x]
+        for i in range(1, self.n_layers):
+            terms = [signals[j] @ cast(Tensor, W).mT for j in range(i) if (W := self.weight(i, j)) is not None]
+            if str(i) in self.biases:
+                terms.append(self.biases[str(i)])
+            z = sum(terms[1:], terms[0])
+            signals.append(z if i == self.n_layers - 1 else self.activation(z))
+        return signals[-1].expand(*x.shape[:-1], -1)
+
+
+def _without_constant_nodes(
+    weights: Weights, nodes: tuple[int, ...], constant_inputs: Tensor, activation: Activation, exact: bool, parameters_before: int
+) -> DirectNet:
+    """Fold hidden nodes of constant value into biases, drop those that reach nothing, and renumber what is left."""
+    last = len(nodes) - 1
+    constant, values, biases = [constant_inputs], [constant_inputs.to(weights[last, last - 1].dtype)], []
+    for i in range(1, last + 1):  # forward: which nodes have a value that no input moves, and what is it?
+        feeds = {j: weights[i, j] for j in range(i) if (i, j) in weights}
+        moved = torch.stack([(W[:, ~constant[j]] != 0).any(-1) for j, W in feeds.items()]).any(0)
+        bias = torch.stack([W[:, constant[j]] @ values[j][constant[j]] for j, W in feeds.items()]).sum(0)
+        constant.append(~moved)
+        values.append(activation(bias))
+        biases.append(bias)
+    keep = {last: torch.ones_like(constant[last])}
+    for j in range(last - 1, 0, -1):  # backward: which of the others does the output feel?
+        felt = torch.stack([(weights[i, j][keep[i]] != 0).any(0) for i in keep if (i, j) in weights]).any(0)
+        keep[j] = ~constant[j] & felt
+    keep[0] = ~constant_inputs  # inputs are never removed; the bias node lives on in the biases
+    order = [i for i in range(last + 1) if i in (0, last) or bool(keep[i].any())]
+    place = {i: new for new, i in enumerate(order)}
+    kept = {
+        (place[i], place[j]): W[keep[i]][:, keep[j]].clone() for (i, j), W in weights.items() if i in place and j in place
+    }
+    kept = {ij: W for ij, W in kept.items() if bool(W.any()) or ij == (len(order) - 1, 0)}
+    own = [biases[i - 1][keep[i]].clone() for i in order[1:]]
+    has_bias = bool(constant_inputs.any()) or any(bool(b.any()) for b in own)
+    after = sum(W.numel() for W in kept.values()) + (sum(b.numel() for b in own) if has_bias else 0)
+    report = CompactionReport(
+        nodes_before=nodes,
+        nodes_after=tuple(int(keep[i].sum()) for i in order),
+        removed=tuple(n - int(keep[i].sum()) for i, n in enumerate(nodes)),
+        parameters_before=parameters_before,
+        parameters_after=after,
+        exact=exact,
+    )
+    return DirectNet(kept, own if has_bias else [None] * len(own), activation, report)

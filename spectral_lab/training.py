@@ -1,0 +1,458 @@
+r"""Training as a stream of records: data loss + ρ Ω(λ) (SPARCS 4.4), minimised with Adam.
+
+:func:`train` returns a :class:`Training`, an iterator: each step of the iteration trains a little and yields a
+:class:`Record`.  Between two records the caller may change ``rho``, ``penalty``, ``lr`` or the data; nothing here knows
+of screens, and nothing is random but through the seed.
+
+>>> from spectral_lab import SpectralNet, alpha_beta, train
+>>> network = SpectralNet([2, 30, 1])
+>>> x, y = alpha_beta(1.0, 5, 1000, seed=0)
+>>> [record.step for record in train(network, x, y, steps=200, rho=1e-4, seed=0)]
+[100, 200]
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from spectral_lab.networks import SpectralNet
+from spectral_lab.topology import structure
+
+Penalty = Callable[[dict[str, Tensor]], Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+# Three penalties that the papers call L1 or "L2"; each is summed over the layers.
+PENALTIES: dict[str, Penalty] = {
+    # Σ|λ|: empties nodes one by one (SPARCS' CIFAR runs, Pruning App. D)
+    "l1": lambda lam: torch.stack([v.abs().sum() for v in lam.values()]).sum(),
+    # Σ over layers of ‖λ‖, not squared: a group lasso, which empties whole layers (SPARCS' code)
+    "l2_norm": lambda lam: torch.stack([torch.linalg.vector_norm(v) for v in lam.values()]).sum(),
+    # Σλ²: shrinks, but empties nothing (weight decay; Student)
+    "l2_squared": lambda lam: torch.stack([v.square().sum() for v in lam.values()]).sum(),
+}
+
+
+class TrainingDiverged(ArithmeticError):
+    """The loss or a parameter became NaN or infinite; the network holds its last good state again."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The state of a training run at one moment.  ``live`` and ``path_norm`` are None for other networks than SpectralNet."""
+
+    step: int  # optimiser steps so far
+    epoch: float  # passes over the data so far
+    data_loss: float  # mean over the batches since the record before
+    penalty: float  # Ω(λ), without the factor ρ
+    rho: float
+    live: tuple[int, ...] | None = None  # live neurons in each hidden layer, by path strength
+    path_norm: float | None = None  # ‖Γ‖
+    depth: int | None = None  # effective depth: links on the longest live path
+
+
+def check_rho(rho: float) -> None:
+    """Refuse a regularisation strength that is not a finite number of at least 0.
+
+    Raises:
+        ValueError: naming the value found.
+    """
+    if not 0 <= rho < math.inf:
+        raise ValueError(f"rho = {rho}; wanted a finite regularisation strength of at least 0, e.g. 1e-4")
+
+
+def check_penalty(penalty: str | Penalty) -> Penalty:
+    """The penalty function that a name stands for; a function stands for itself.
+
+    Raises:
+        ValueError: an unknown name, with the known ones.
+    """
+    if callable(penalty):
+        return penalty
+    if penalty not in PENALTIES:
+        raise ValueError(f"penalty = {penalty!r}; wanted one of {sorted(PENALTIES)} or a function of the named eigenvalues")
+    return PENALTIES[penalty]
+
+
+def _check_data(x: Tensor, y: Tensor, n_in: int | None) -> None:
+    for name, values in {"x": x, "y": y}.items():
+        if values.dim() < 1 or len(values) == 0:
+            raise ValueError(f"{name} has shape {tuple(values.shape)}; wanted one row a sample, at least one sample")
+        if values.is_floating_point() and not bool(values.isfinite().all()):
+            bad = (~values.isfinite()).flatten(1).any(1) if values.dim() > 1 else ~values.isfinite()
+            raise ValueError(f"{name} has NaN or infinite values in {int(bad.sum())} of {len(values)} rows; remove or replace them")
+    if len(x) != len(y):
+        raise ValueError(f"x has {len(x)} rows and y has {len(y)}; wanted one target for each input")
+    if n_in is not None and x.shape[-1] != n_in:
+        raise ValueError(f"x has rows of {x.shape[-1]} numbers; the network takes {n_in}")
+
+
+class Training(Iterator[Record]):
+    """One run of training that can be watched, steered, stopped, saved and taken up again.  Made by :func:`train`.
+
+    Attributes:
+        network: the module being trained, in place.
+        rho: regularisation strength ρ, may be changed at any time; likewise ``penalty`` and ``lr``.
+        step: optimiser steps done so far.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        *,
+        steps: int,
+        lr: float,
+        batch_size: int,
+        rho: float,
+        penalty: str | Penalty,
+        penalised: list[str] | None,
+        loss: Loss,
+        record_every: int,
+        seed: int,
+    ) -> None:
+        for name, value in {"steps": steps, "batch_size": batch_size, "record_every": record_every}.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < (name != "steps"):
+                raise ValueError(f"{name} = {value!r}; wanted a whole number of at least {int(name != 'steps')}")
+        self.network, self.steps, self.step = network, steps, 0
+        self.batch_size, self.record_every, self.loss, self.seed = batch_size, record_every, loss, seed
+        self._generator = torch.Generator().manual_seed(seed)
+        self.rho, self.penalty = rho, penalty
+        self._eigenvalues = self._choose_penalised(penalised)
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
+        self._check_lr(lr)
+        self._adam = torch.optim.Adam(parameters, lr=lr, fused=fused)
+        self._place = next(network.parameters())
+        self._epochs, self._position = 0, 0
+        self.set_data(x, y)
+        self._losses: list[Tensor] = []
+        self._keep()
+
+    # -- what may be changed while training ------------------------------------------------------------------------
+
+    @property
+    def rho(self) -> float:
+        """Regularisation strength ρ of SPARCS 4.4."""
+        return self._rho
+
+    @rho.setter
+    def rho(self, value: float) -> None:
+        check_rho(value)
+        self._rho = value
+
+    @property
+    def penalty(self) -> str | Penalty:
+        """Ω: "l1", "l2_norm", "l2_squared" or a function of ``{name: eigenvalues}``."""
+        return self._penalty
+
+    @penalty.setter
+    def penalty(self, value: str | Penalty) -> None:
+        self._omega = check_penalty(value)
+        self._penalty = value
+
+    @staticmethod
+    def _check_lr(value: float) -> None:
+        if not 0 < value < math.inf:
+            raise ValueError(f"lr = {value}; wanted a positive finite learning rate, e.g. 1e-3")
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of Adam."""
+        return self._adam.param_groups[0]["lr"]
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._check_lr(value)
+        self._adam.param_groups[0]["lr"] = value
+
+    def set_data(self, x: Tensor, y: Tensor) -> None:
+        """Train on other data from the next step on; with as many rows as before, the order of the batches goes on.
+
+        Raises:
+            ValueError: NaN or infinite values, no rows, numbers of rows or widths that do not fit.
+        """
+        _check_data(x, y, self.network.sizes[0] if isinstance(self.network, SpectralNet) else None)
+        place = self._place
+        self._x = x.to(place.device, place.dtype if x.is_floating_point() else x.dtype)
+        self._y = y.to(place.device, place.dtype if y.is_floating_point() else y.dtype)
+        if not hasattr(self, "_order") or len(self._order) != len(x):
+            self._order, self._position = torch.randperm(len(x), generator=self._generator), 0
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        order = self._order.to(self._x.device)
+        self._shuffled = self._x[order], self._y[order]  # one gather an epoch; batches are then slices
+
+    def _choose_penalised(self, names: list[str] | None) -> dict[str, Tensor]:
+        if names is None:
+            return self.network.penalised_eigenvalues() if isinstance(self.network, SpectralNet) else {}
+        known = dict(self.network.named_parameters())
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(f"penalised names {unknown} are no parameters of the network; it has {sorted(known)}")
+        return {name: known[name] for name in names}
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        if self._position >= len(self._x):
+            self._order, self._position = torch.randperm(len(self._x), generator=self._generator), 0
+            self._epochs += 1
+            self._shuffle()
+        window = slice(self._position, self._position + self.batch_size)
+        self._position += self.batch_size
+        return self._shuffled[0][window], self._shuffled[1][window]
+
+    def advance(self, steps: int = 1) -> None:
+        """Take optimiser steps without making a record."""
+        with torch.enable_grad():  # grad mode belongs to the thread, which may be another one at each call
+            for _ in range(steps):
+                x, y = self._batch()
+                data_loss = self.loss(self.network(x), y)
+                objective = data_loss
+                if self._rho and self._eigenvalues:
+                    objective = data_loss + self._rho * self._omega(self._eigenvalues)
+                self._adam.zero_grad()
+                objective.backward()
+                self._adam.step()
+                self._losses.append(data_loss.detach())
+                self.step += 1
+
+    @torch.no_grad()
+    def record(self) -> Record:
+        """The state of now; makes it the last good state.
+
+        Raises:
+            TrainingDiverged: a loss or parameter is NaN or infinite; the network is back in its last good state.
+        """
+        if not self._losses:  # nothing was trained since the last record: measure instead
+            self._losses = [self.loss(self.network(self._x), self._y)]
+        losses = torch.stack(self._losses)
+        parameters = list(self.network.parameters())
+        if not bool(losses.isfinite().all()) or not all(bool(p.isfinite().all()) for p in parameters):
+            self._raise_diverged(losses)
+        self._losses = []
+        shape = structure(self.network) if isinstance(self.network, SpectralNet) else None
+        self._keep()
+        return Record(
+            step=self.step,
+            epoch=self._epochs + min(self._position / len(self._x), 1.0),
+            data_loss=float(losses.mean()),
+            penalty=float(self._omega(self._eigenvalues)) if self._eigenvalues else 0.0,
+            rho=self._rho,
+            live=shape.live if shape else None,
+            path_norm=shape.norm if shape else None,
+            depth=shape.depth if shape else None,
+        )
+
+    def __next__(self) -> Record:
+        left = self.steps - self.step
+        if left <= 0:
+            raise StopIteration
+        self.advance(min(self.record_every, left))
+        return self.record()
+
+    # -- the last good state ---------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        parameters = [p.detach().clone() for p in self.network.parameters()]
+        moments = [{k: v.clone() for k, v in self._adam.state[p].items()} for p in self._adam.param_groups[0]["params"]]
+        self._good = (self.step, self._epochs, self._position, self._order, self._generator.get_state(), parameters, moments)
+
+    @torch.no_grad()
+    def _raise_diverged(self, losses: Tensor) -> None:
+        step = self.step
+        self.step, self._epochs, self._position, self._order, state, parameters, moments = self._good
+        self._generator.set_state(state)
+        for p, good in zip(self.network.parameters(), parameters, strict=True):
+            p.copy_(good)
+        for p, good in zip(self._adam.param_groups[0]["params"], moments, strict=True):
+            self._adam.state[p] = {k: v.clone() for k, v in good.items()}
+        self._shuffle()
+        self._losses = []
+        raise TrainingDiverged(
+            f"the loss or a parameter became {losses.max().item():g} between steps {self.step} and {step} (lr = {self.lr:g}, "
+            f"rho = {self._rho:g}). Lower lr, e.g. to {self.lr / 10:g}"
+            + (", or rho" if self._rho >= 1 else "")
+            + f". The network is back at step {self.step}, its last good state."
+        )
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the run to one safetensors file, with its settings as JSON in the file's metadata.
+
+        The file appears whole or not at all: it is written under a temporary name and then renamed.  The data are not in it.
+
+        Raises:
+            ValueError: the penalty or the network's activation is a function without a name that a file could hold.
+        """
+        if not isinstance(self._penalty, str):
+            raise ValueError("the penalty is a function, which no file can hold; train with one of " + ", ".join(PENALTIES))
+        tensors = {f"network.{k}": v.contiguous() for k, v in self.network.state_dict().items()}
+        for i, p in enumerate(self._adam.param_groups[0]["params"]):
+            tensors |= {f"adam.{i}.{k}": v for k, v in self._adam.state[p].items()}
+        tensors |= {"generator": self._generator.get_state(), "order": self._order}
+        settings = {
+            "format": "spectral_lab run 1",
+            "network": self.network.config() if isinstance(self.network, SpectralNet) else None,
+            "options": {
+                "steps": self.steps,
+                "lr": self.lr,
+                "batch_size": self.batch_size,
+                "rho": self._rho,
+                "penalty": self._penalty,
+                "penalised": list(self._eigenvalues),
+                "record_every": self.record_every,
+                "seed": self.seed,
+            },
+            "at": {"step": self.step, "epochs": self._epochs, "position": self._position},
+        }
+        write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata={"run": json.dumps(settings)}))
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[str], object]) -> None:
+    """Call ``write(temporary name)`` beside the path, then rename; on any error nothing is left behind."""
+    path = Path(path)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        temporary = file.name
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def train(
+    network: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    steps: int | None = None,
+    epochs: int | None = None,
+    lr: float = 1e-3,
+    batch_size: int = 100,
+    rho: float = 0.0,
+    penalty: str | Penalty = "l2_norm",
+    penalised: list[str] | None = None,
+    loss: Loss = nn.functional.mse_loss,
+    record_every: int = 100,
+    seed: int = 0,
+) -> Training:
+    r"""Train a network in place with Adam on mini-batches: data loss + ρ Ω(λ) (SPARCS 4.4).
+
+    >>> x, y = alpha_beta(0.8, 5, 10_000, seed=0)
+    >>> run = train(SpectralNet([2, 300, 1]), x, y, epochs=60, batch_size=100, lr=1e-3, rho=1e-4, penalty="l2_norm", seed=3)
+    >>> next(run).step
+    100
+
+    Args:
+        network: any module; ρ acts on a SpectralNet's trainable eigenvalues of the input and the hidden layers.
+        x, y: data, one row a sample; moved to the network's device and float type.
+        steps, epochs: how long; exactly one of the two.
+        lr: learning rate of Adam.
+        batch_size: rows a step; the last batch of an epoch may be smaller.
+        rho: ρ, the strength of the regulariser.
+        penalty: Ω: "l1", "l2_norm" (not squared, a group lasso over layers), "l2_squared", or a function that takes
+            ``{name: eigenvalues}`` and returns a scalar tensor.
+        penalised: names of the parameters that Ω acts on, instead of the default.
+        loss: data loss of (output, target), by default the mean squared error.
+        record_every: steps between records; also how often NaN is looked for and the last good state is kept.
+        seed: of the order of the batches.
+
+    Returns:
+        An iterator of records, with ``rho``, ``penalty``, ``lr`` and ``set_data`` to steer it and ``save`` to keep it.
+
+    Raises:
+        ValueError: an option outside its range, or data that do not fit; named, before anything is trained.
+        TrainingDiverged: (while iterating) NaN or infinite numbers; says what to lower.
+    """
+    if (steps is None) == (epochs is None):
+        raise ValueError(f"steps = {steps} and epochs = {epochs}; give exactly one of them")
+    if steps is None:
+        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
+            raise ValueError(f"epochs = {epochs!r}; wanted a whole number of at least 0")
+        steps = epochs * math.ceil(len(x) / batch_size) if batch_size > 0 else 0
+    return Training(
+        network,
+        x,
+        y,
+        steps=steps,
+        lr=lr,
+        batch_size=batch_size,
+        rho=rho,
+        penalty=penalty,
+        penalised=penalised,
+        loss=loss,
+        record_every=record_every,
+        seed=seed,
+    )
+
+
+def save(run: Training, path: str | os.PathLike[str]) -> None:
+    """Write a run to a file; see :meth:`Training.save`."""
+    run.save(path)
+
+
+def load(
+    path: str | os.PathLike[str], x: Tensor, y: Tensor, *, network: nn.Module | None = None, loss: Loss = nn.functional.mse_loss
+) -> Training:
+    """Take up a saved run where it stopped; with the same data, the steps that follow are the same to the bit.
+
+    Args:
+        path: a file that :func:`save` wrote.
+        x, y: the data, which are not in the file.
+        network: where to load the weights; None builds the stored SpectralNet.
+        loss: the data loss, which is not in the file.
+
+    Raises:
+        ValueError: the file is damaged, of another kind, or does not fit the network or the data.
+    """
+    settings, tensors = _read(path)
+    try:
+        if network is None:
+            if settings["network"] is None:
+                raise ValueError("the stored network is no SpectralNet; pass one of its kind as network=…")
+            network = SpectralNet.from_config(settings["network"])
+        weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+        network.load_state_dict(weights)
+        run = Training(network, x, y, loss=loss, **settings["options"])
+        if len(tensors["order"]) != len(x):
+            raise ValueError(f"the run was trained on {len(tensors['order'])} rows; found {len(x)}")
+        for i, p in enumerate(run._adam.param_groups[0]["params"]):
+            prefix = f"adam.{i}."
+            run._adam.state[p] = {k.removeprefix(prefix): v.clone() for k, v in tensors.items() if k.startswith(prefix)}
+        run.step, run._epochs, run._position = (settings["at"][k] for k in ("step", "epochs", "position"))
+        run._generator.set_state(tensors["generator"])
+        run._order = tensors["order"]
+        run._shuffle()
+        run._keep()
+        return run
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{os.fspath(path)} does not fit: {error}") from error
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            settings = json.loads((file.metadata() or {}).get("run", "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{os.fspath(path)} is damaged or no file of a run: {error}") from error
+    if not isinstance(settings, dict) or settings.get("format") != "spectral_lab run 1":
+        raise ValueError(f"{os.fspath(path)} is a safetensors file, but not of a run that save() wrote")
+    return settings, tensors
