@@ -279,13 +279,11 @@ class SpectralNet(nn.Module):
         strengths, _ = path_strengths(weights, len(nodes))
         loud = [s > threshold for s in strengths]
         exact = all(bool((s[~keep] == 0).all()) for s, keep in zip(strengths, loud, strict=True))
-        for (i, _), W in weights.items():
-            if 0 < i < len(nodes) - 1:
-                W[~loud[i - 1]] = 0
         constant = torch.zeros(nodes[0], dtype=torch.bool, device=weights[1, 0].device)
         if self.bias:
             constant[-1] = True
-        return _without_constant_nodes(weights, nodes, constant, self.activation, exact, sum(p.numel() for p in self.parameters()))
+        before = sum(p.numel() for p in self.parameters())
+        return _without_constant_nodes(weights, nodes, constant, loud, self.activation, exact, before)
 
     def _unrolled(self) -> tuple[Weights, tuple[int, ...]]:
         """Own copies of the weights of a network without self-loops that computes the same, and its layers' sizes.
@@ -354,15 +352,27 @@ class DirectNet(nn.Module):
 
 
 def _without_constant_nodes(
-    weights: Weights, nodes: tuple[int, ...], constant_inputs: Tensor, activation: Activation, exact: bool, parameters_before: int
+    weights: Weights,
+    nodes: tuple[int, ...],
+    constant_inputs: Tensor,
+    loud: list[Tensor],
+    activation: Activation,
+    exact: bool,
+    parameters_before: int,
 ) -> DirectNet:
-    """Fold hidden nodes of constant value into biases, drop those that reach nothing, and renumber what is left."""
+    """Fold hidden nodes of constant value into biases, drop those that reach nothing, and renumber what is left.
+
+    Hidden nodes that are not ``loud`` but moved by the input are held at f(0); constant ones keep the value they have.
+    """
     last = len(nodes) - 1
     constant, values, biases = [constant_inputs], [constant_inputs.to(weights[last, last - 1].dtype)], []
     for i in range(1, last + 1):  # forward: which nodes have a value that no input moves, and what is it?
         feeds = {j: weights[i, j] for j in range(i) if (i, j) in weights}
         moved = torch.stack([(W[:, ~constant[j]] != 0).any(-1) for j, W in feeds.items()]).any(0)
         bias = torch.stack([W[:, constant[j]] @ values[j][constant[j]] for j, W in feeds.items()]).sum(0)
+        if i < last:
+            bias = torch.where(moved & ~loud[i - 1], 0, bias)
+            moved = moved & loud[i - 1]
         constant.append(~moved)
         values.append(activation(bias))
         biases.append(bias)
@@ -377,6 +387,8 @@ def _without_constant_nodes(
         (place[i], place[j]): W[keep[i]][:, keep[j]].clone() for (i, j), W in weights.items() if i in place and j in place
     }
     kept = {ij: W for ij, W in kept.items() if bool(W.any()) or ij == (len(order) - 1, 0)}
+    if not kept:  # nothing moves the output, and the "adjacency" rule has no block from the input to it
+        kept[1, 0] = weights[last, last - 1].new_zeros(nodes[last], int(keep[0].sum()))
     own = [biases[i - 1][keep[i]].clone() for i in order[1:]]
     has_bias = bool(constant_inputs.any()) or any(bool(b.any()) for b in own)
     after = sum(W.numel() for W in kept.values()) + (sum(b.numel() for b in own) if has_bias else 0)

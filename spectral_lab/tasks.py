@@ -64,7 +64,7 @@ def alpha_beta_target(
         ValueError: alpha outside [0, 1], beta not in (0, ∞), w or g of the wrong width.
     """
     check_alpha_beta(alpha, beta)
-    w = torch.ones_like(x[0]) if w is None else torch.as_tensor(w, dtype=x.dtype, device=x.device)
+    w = x.new_ones(x.shape[-1]) if w is None else torch.as_tensor(w, dtype=x.dtype, device=x.device)
     if w.shape != x.shape[-1:]:
         raise ValueError(f"w has shape {tuple(w.shape)}; the inputs want ({x.shape[-1]},)")
     curved = g(x)

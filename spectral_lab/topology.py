@@ -83,14 +83,16 @@ def layout(nodes: Sequence[int], rows: int = ROWS) -> list[list[tuple[float, flo
     for i, n in enumerate(nodes):
         columns = -(-n // rows)
         height = -(-n // columns)
-        wide = min(0.62 * gap, 0.055 * (columns - 1))
+        room = 0.62 * gap if 0 < i < len(nodes) - 1 else 0.31 * gap  # the outer layers have room on one side only
+        wide = min(room, 0.055 * (columns - 1))
+        left = min(max(i * gap - wide / 2, 0.0), 1.0 - wide)
         spread = min(0.2 * (min(n, height) - 1), 1.0)  # few nodes stand close to the middle
         column = []
         for m in range(n):
             c, r = divmod(m, height)
-            x = i * gap + (0 if columns == 1 else wide * (c / (columns - 1) - 0.5))
+            x = left + (0 if columns == 1 else wide * c / (columns - 1))
             y = 0.5 if height == 1 else 0.5 + spread * (r / (height - 1) - 0.5)
-            column.append((min(max(x, 0.0), 1.0), y))
+            column.append((min(x, 1.0), y))
         places.append(column)
     return places
 

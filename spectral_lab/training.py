@@ -144,6 +144,11 @@ class Training(Iterator[Record]):
     # -- what may be changed while training ------------------------------------------------------------------------
 
     @property
+    def data(self) -> tuple[Tensor, Tensor]:
+        """Inputs and targets that are trained on now."""
+        return self._x, self._y
+
+    @property
     def rho(self) -> float:
         """Regularisation strength ρ of SPARCS 4.4."""
         return self._rho

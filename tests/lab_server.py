@@ -1,0 +1,193 @@
+"""JupyterLab, Notebook 7 or Voilà on loopback with folders of its own, driven with a real Chromium through Playwright."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from spectral_lab.cli import free_port, server_command
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+FLAGS = [
+    *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+    *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
+]
+
+
+class Server:
+    """One server; nothing of the user's configuration is read or written."""
+
+    def __init__(self, folder: Path, notebook: str, app: str = "lab") -> None:
+        self.app, self.notebook, self.port, self.token = app, notebook, free_port(0) if app == "voila" else _any_port(), secrets.token_hex(16)
+        self.home = Path(tempfile.mkdtemp(prefix="lab-home-"))
+        own = {"HOME": "", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "run", "IPYTHONDIR": "ipython"}
+        own |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "MPLCONFIGDIR": "matplotlib"}
+        environment = os.environ | {name: str(self.home / part) for name, part in own.items()}
+        environment |= {"JUPYTER_TOKEN": self.token, "OMP_NUM_THREADS": "1", "ANYWIDGET_HMR": "0", "PYTHONWARNINGS": "default"}
+        # without this a news pop-up covers the page
+        settings = self.home / "settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+        (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+        command = server_command(folder, notebook, self.port, voila=app == "voila", browser=False)
+        if app == "notebook":
+            command[command.index("lab")] = "notebook"
+            command = [part for part in command if not part.startswith("--LabApp")] + ["--JupyterNotebookApp.expose_app_in_browser=True"]
+        elif app == "lab":
+            command.append("--LabApp.expose_app_in_browser=True")
+        self._log = (self.home / "server.log").open("w")
+        self._process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+
+    @property
+    def log(self) -> str:
+        """What the server and its kernels printed."""
+        return (self.home / "server.log").read_text()
+
+    @property
+    def url(self) -> str:
+        """Where the notebook is."""
+        path = {"lab": f"doc/tree/{self.notebook}", "notebook": f"notebooks/{self.notebook}", "voila": ""}[self.app]
+        return f"http://127.0.0.1:{self.port}/{path}?token={self.token}"
+
+    def wait(self, seconds: float = 90) -> None:
+        """Until the server answers."""
+        end = time.time() + seconds
+        while time.time() < end:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the server died:\n{self.log[-4000:]}")
+            with contextlib.suppress(OSError):
+                path = "" if self.app == "voila" else "api/status"
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}?token={self.token}", timeout=60 if self.app == "voila" else 2):
+                    return
+            time.sleep(0.1)
+        raise TimeoutError(self.log[-4000:])
+
+    def kernels(self) -> list[dict[str, Any]]:
+        """The running kernels; the server answers 500 for a moment while one is being added."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/kernels", headers={"Authorization": f"token {self.token}"})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return json.load(answer)
+        except urllib.error.URLError:
+            return []
+
+    def stop(self) -> None:
+        """End the server and the kernels that it started, and remove its folders."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait(5)
+        self._log.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _any_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(folder: Path, notebook: str, app: str = "lab") -> Iterator[Server]:
+    """A server for the time of a block."""
+    server = Server(folder, notebook, app)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def browser_page(width: int = 1280, height: int = 720) -> Iterator[Any]:
+    """A page of a fresh headless Chromium, which collects its errors in ``page.problems``."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS, timeout=60_000)
+        page: Any = browser.new_context(viewport={"width": width, "height": height}).new_page()
+        page.problems = []
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+        try:
+            yield page
+        finally:
+            browser.close()
+
+
+def write_notebook(path: Path, *cells: str) -> None:
+    """A notebook of code cells."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
+    notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(notebook, path)
+
+
+# Finds the notebook's panel in JupyterLab and in Notebook 7.
+PANEL = "[...jupyterapp.shell.widgets('main')].find(w => w.sessionContext && w.content && w.content.activeCellIndex !== undefined)"
+
+
+def open_notebook(page: Any, server: Server, seconds: float = 90) -> None:
+    """Go to the notebook and wait for its kernel: idle and connected."""
+    page.goto(server.url, wait_until="commit")
+    if server.app == "voila":
+        return
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=seconds * 1000)
+    page.wait_for_function("() => globalThis.jupyterapp", timeout=seconds * 1000)
+    end = time.time() + seconds
+    while time.time() < end:
+        kernels = server.kernels()
+        if kernels and kernels[-1]["execution_state"] == "idle" and kernels[-1]["connections"]:
+            return
+        page.wait_for_timeout(100)
+    raise TimeoutError(f"the kernel is not idle: {server.kernels()}\n{server.log[-3000:]}")
+
+
+def run_all(page: Any) -> None:
+    """Run every cell."""
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+
+def run_cell(page: Any, index: int) -> None:
+    """Run one cell."""
+    page.evaluate(f"i => {{ const c = ({PANEL}).content; c.activeCellIndex = i; c.deselectAll(); jupyterapp.commands.execute('notebook:run-cell'); }}", index)
+
+
+def kernel_says(page: Any, code: str) -> str:
+    """What the code prints when the notebook's kernel runs it."""
+    return page.evaluate(
+        f"""async code => {{
+            const kernel = ({PANEL}).sessionContext.session.kernel;
+            const future = kernel.requestExecute({{ code, store_history: false }});
+            let said = '';
+            future.onIOPub = m => {{
+                if (m.header.msg_type === 'stream') said += m.content.text;
+                if (m.header.msg_type === 'error') said += m.content.ename + ': ' + m.content.evalue;
+            }};
+            await future.done;
+            return said.trim();
+        }}""",
+        code,
+    )
