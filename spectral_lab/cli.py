@@ -1,4 +1,4 @@
-"""The console command: ``spectral-lab`` opens the playground, ``demo`` plays its story to files, ``doctor`` checks the set-up."""
+"""The console command: ``spectral-lab`` opens the playground, ``demo`` plays its story, ``doctor`` checks the set-up."""
 
 from __future__ import annotations
 
@@ -20,20 +20,27 @@ START = "00_playground.ipynb"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    parser = argparse.ArgumentParser(prog="spectral-lab", description="Grow and prune neural networks through their eigenvalues.")
+    parser = argparse.ArgumentParser(
+        prog="spectral-lab", description="Grow and prune neural networks through their eigenvalues."
+    )
     parser.add_argument("--port", type=int, default=0, help="port on the loopback interface (default: 8888, or a free one)")
     parser.add_argument("--notebook", default=START, metavar="NAME", help=f"notebook to open (default: {START})")
     parser.add_argument("--voila", action="store_true", help="show the notebook without its code, with Voilà")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     commands = parser.add_subparsers(dest="command", metavar="[demo | doctor]")
     demo = commands.add_parser("demo", help="play the story of the playground without a browser, to files")
-    demo.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the animation, the pictures and the records")
+    demo.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for the animation, the pictures and the records"
+    )
     demo.add_argument("--seed", type=int, default=0)
     commands.add_parser("doctor", help="print versions, device, threads, and what is missing")
     options = parser.parse_args(arguments)
     if options.command == "demo":
+        import torch
+
         from spectral_lab.live.demo import play
 
+        torch.set_num_threads(threads())
         play(options.out, seed=options.seed)
         return 0
     if options.command == "doctor":
@@ -106,11 +113,27 @@ def server_command(folder: Path, notebook: str, port: int, *, voila: bool, brows
     """The command line of the Jupyter or Voilà server, on loopback; its token comes from the environment."""
     if voila:
         return [
-            *[sys.executable, "-m", "voila", str(folder / notebook), f"--Voila.ip={HOST}", f"--port={port}", "--show_tracebacks=True"],
+            *[
+                sys.executable,
+                "-m",
+                "voila",
+                str(folder / notebook),
+                f"--Voila.ip={HOST}",
+                f"--port={port}",
+                "--show_tracebacks=True",
+            ],
             *([] if browser else ["--no-browser"]),
         ]
     return [
-        *[sys.executable, "-m", "jupyter", "lab", f"--ServerApp.ip={HOST}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"],
+        *[
+            sys.executable,
+            "-m",
+            "jupyter",
+            "lab",
+            f"--ServerApp.ip={HOST}",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+        ],
         *[f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/doc/tree/{notebook}"],  # one document, all of the projector
         "--ServerApp.kernel_websocket_connection_class=spectral_lab.live.server.PromptConnection",
         *["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
@@ -139,7 +162,10 @@ def launch(port: int, notebook: str, *, voila: bool = False, browser: bool = Tru
     address = f"http://{HOST}:{port}/" if voila else f"http://{HOST}:{port}/doc/tree/{name}?token={token}"
     reason = why_no_browser() if browser else "--no-browser was given"
     print(f"The playground is at {address}")
-    print(f"No browser was opened: {reason}. Open the address yourself." if reason else "A browser opens; stop with Ctrl-C.", flush=True)
+    print(
+        f"No browser was opened: {reason}. Open the address yourself." if reason else "A browser opens; stop with Ctrl-C.",
+        flush=True,
+    )
     command = server_command(folder, name, port, voila=voila, browser=reason is None)
     process = subprocess.Popen(command, env=environment)
     try:

@@ -40,7 +40,9 @@ def layer_sizes(eigenvectors: Blocks, eigenvalues: Blocks | None = None) -> tupl
         if len(shape) < 2:
             raise ValueError(f"eigenvectors[{k}] has shape {shape}; wanted (..., n_out, n_in)")
         if k and shape[-1] != shapes[k - 1][-2]:
-            raise ValueError(f"eigenvectors[{k}] takes {shape[-1]} nodes, but eigenvectors[{k - 1}] delivers {shapes[k - 1][-2]}")
+            raise ValueError(
+                f"eigenvectors[{k}] takes {shape[-1]} nodes, but eigenvectors[{k - 1}] delivers {shapes[k - 1][-2]}"
+            )
     sizes = (shapes[0][-1], *(shape[-2] for shape in shapes))
     if eigenvalues is not None:
         found = tuple([lam.shape[-1] if lam.dim() else 0 for lam in eigenvalues])

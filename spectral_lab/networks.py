@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, cast
+from itertools import pairwise
+from typing import Any, Literal
 
 import psutil
 import torch
@@ -48,7 +49,7 @@ def recurrence_is_cheaper(sizes: tuple[int, ...], batch: int) -> bool:
     The recurrence does two products batch × N_k × N_{k+1} a layer; the blocks must be built once, N_i N_{j+1} N_j each,
     and then applied, batch × N_i N_j each.
     """
-    adjacent = sum(n * m for n, m in zip(sizes, sizes[1:], strict=False))
+    adjacent = sum(n * m for n, m in pairwise(sizes))
     recurrence = 2 * batch * adjacent
     pairs = [(i, j) for i in range(1, len(sizes)) for j in range(i)]
     blocks = adjacent + sum(batch * sizes[i] * sizes[j] for i, j in pairs)
@@ -79,7 +80,7 @@ def check_memory(sizes: Sequence[int], dtype: torch.dtype, device: torch.device)
     Raises:
         MemoryError: naming the estimate, what is available, and the cure.
     """
-    parameters = sum(n * m for n, m in zip(sizes, sizes[1:], strict=False)) + sum(sizes)
+    parameters = sum(n * m for n, m in pairwise(sizes)) + sum(sizes)
     wanted = 4 * parameters * dtype.itemsize
     if device.type == "cuda":
         available = torch.cuda.mem_get_info(device)[0]
@@ -111,7 +112,7 @@ class SpectralNet(nn.Module):
         bias: add one node of constant value 1 to the first layer (SPARCS App. E).
         activation: f, applied element by element to the hidden layers; none at the output.
         update: "blocks" for a_i = f(Σ W_ij a_j) (SPARCS 4.5); "adjacency" for a ← f(A_B a), B times, with self-loops.
-        train_input_eigenvalues: False keeps λ_1 = 0 for good (SPARCS Section 5); then a hidden node with eigenvalue 0 is silent.
+        train_input_eigenvalues: False keeps λ_1 = 0 for good (SPARCS Section 5); then a hidden eigenvalue 0 is silence.
         generator: source of the initial eigenvectors; None is torch's default generator.
         device, dtype: of the parameters.
 
@@ -144,7 +145,7 @@ class SpectralNet(nn.Module):
         check_memory(nodes, dtype, device)
         self.sizes, self.nodes, self.bias, self.activation, self.update = sizes, nodes, bias, activation, update
         self.eigenvectors = nn.ParameterList(
-            torch.empty(n_out, n_in, device=device, dtype=dtype) for n_in, n_out in zip(nodes, nodes[1:], strict=False)
+            torch.empty(n_out, n_in, device=device, dtype=dtype) for n_in, n_out in pairwise(nodes)
         )
         self.eigenvalues = nn.ParameterList(torch.empty(n, device=device, dtype=dtype) for n in nodes)
         self.eigenvalues[0].requires_grad_(train_input_eigenvalues)
@@ -201,7 +202,7 @@ class SpectralNet(nn.Module):
         return self.signals(x)[-1]
 
     def weight(self, i: int, j: int) -> Tensor:
-        """The weights W_ij (N_i, N_j) from layer j to a later layer i, counted from 0 (SPARCS 4.3); bias node last in layer 0."""
+        """The weights W_ij (N_i, N_j) from layer j to a later layer i, counted from 0; the bias node is the last of layer 0."""
         return weight_block(self.phi, self.lam, i, j)
 
     def weights(self) -> Weights:
@@ -217,7 +218,7 @@ class SpectralNet(nn.Module):
         return self.lam[1:-1]
 
     def penalised_eigenvalues(self) -> dict[str, Tensor]:
-        """What the regulariser of SPARCS 4.4 acts on by default: the trainable eigenvalues of all layers but the last, by name."""
+        """What the regulariser of SPARCS 4.4 acts on: the trainable eigenvalues of all layers but the last, by name."""
         return {f"eigenvalues.{i}": lam for i, lam in enumerate(self.lam[:-1]) if lam.requires_grad}
 
     def config(self) -> dict[str, Any]:
@@ -337,13 +338,13 @@ class DirectNet(nn.Module):
 
     def weight(self, i: int, j: int) -> Tensor | None:
         """The weights from layer j to layer i, or None where there are no links."""
-        return self.weights[f"{i}_{j}"] if f"{i}_{j}" in self.weights else None
+        return self.weights.get(f"{i}_{j}")
 
     def forward(self, x: Tensor) -> Tensor:
         """Output (..., n_out) for the input x (..., n_in)."""
         signals = [x]
         for i in range(1, self.n_layers):
-            terms = [signals[j] @ cast(Tensor, W).mT for j in range(i) if (W := self.weight(i, j)) is not None]
+            terms = [signals[j] @ W.mT for j in range(i) if (W := self.weight(i, j)) is not None]
             if str(i) in self.biases:
                 terms.append(self.biases[str(i)])
             z = sum(terms[1:], terms[0])
@@ -383,9 +384,7 @@ def _without_constant_nodes(
     keep[0] = ~constant_inputs  # inputs are never removed; the bias node lives on in the biases
     order = [i for i in range(last + 1) if i in (0, last) or bool(keep[i].any())]
     place = {i: new for new, i in enumerate(order)}
-    kept = {
-        (place[i], place[j]): W[keep[i]][:, keep[j]].clone() for (i, j), W in weights.items() if i in place and j in place
-    }
+    kept = {(place[i], place[j]): W[keep[i]][:, keep[j]].clone() for (i, j), W in weights.items() if i in place and j in place}
     kept = {ij: W for ij, W in kept.items() if bool(W.any()) or ij == (len(order) - 1, 0)}
     if not kept:  # nothing moves the output, and the "adjacency" rule has no block from the input to it
         kept[1, 0] = weights[last, last - 1].new_zeros(nodes[last], int(keep[0].sum()))

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 # One colour-blind-safe pair for the sign, readable on white and on black; orange is positive, blue is negative.
 POSITIVE, NEGATIVE, MIDDLE = "#e8710a", "#2f7fe0", "#f7f7f7"
 INK, FAINT = "#444444", "#b5b5b5"
-# Node states differ by shape, not by colour alone.
-MARKERS = {"live": "o", "dormant": "o", "pruned": "x"}
 
 
 def sign_colours() -> Colormap:
@@ -29,47 +27,66 @@ def plot_network(graph: networkx.DiGraph, ax: Axes, *, threshold: float = 0.0, w
 
     Live neurons are filled and their area grows with the relevance, dormant ones are hollow, those at or below
     ``threshold`` are crossed out.  Links are as wide as their weight, orange if positive and blue if negative; links of
-    dormant neurons are grey, links of pruned ones are left out.
+    dormant neurons are grey, links of pruned ones are left out.  The bias node is a square.
     """
-    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.collections import PathCollection
+    from matplotlib.path import Path
 
-    state = {
-        node: "pruned" if a["relevance"] is not None and a["relevance"] <= threshold and threshold > 0 else "live" if a["live"] else "dormant"
-        for node, a in graph.nodes.items()
-    }
+    state = {node: _state(a, threshold) for node, a in graph.nodes.items()}
     place = {node: (a["position"][0], -a["position"][1]) for node, a in graph.nodes.items()}
-    active = [abs(a["weight"]) for (s, t), a in graph.edges.items() if state[s] == state[t] == "live"]
-    scale = max([0.3, *active])
-    for (source, target), a in graph.edges.items():
-        states = {state[source], state[target]}
-        if "pruned" in states:
-            continue
-        carrying = states == {"live"}
-        colour = (POSITIVE if a["weight"] > 0 else NEGATIVE) if carrying else FAINT
-        width = max(0.3, widest * abs(a["weight"]) / scale) if carrying else 0.4
-        bend = f"arc3,rad={-0.45 if a['kind'] == 'skip' else 0}"
-        style = {"arrowstyle": "-", "connectionstyle": bend, "linewidth": width, "color": colour, "alpha": 0.75, "zorder": 1}
-        ax.add_patch(FancyArrowPatch(place[source], place[target], **style))
-    for node, a in graph.nodes.items():
-        size = 90 if a["relevance"] is None else 25 + 120 * min(1.0, a["relevance"])
-        x, y = place[node]
-        kind = state[node]
-        face = {"live": INK, "dormant": "none", "pruned": INK}[kind] if a["kind"] != "bias" else "none"
-        marker = "s" if a["kind"] == "bias" else MARKERS[kind]
-        ax.scatter([x], [y], s=size, marker=marker, c=face, edgecolors=None if kind == "pruned" else INK, linewidths=1.2, zorder=2)
-    ax.set(xlim=(-0.06, 1.06), ylim=(-1.08, 0.42))
+    links = [(s, t, a) for (s, t), a in graph.edges.items() if "pruned" not in (state[s], state[t])]
+    carrying = [state[s] == state[t] == "live" for s, t, _ in links]
+    scale = max([0.3, *(abs(a["weight"]) for (_, _, a), carries in zip(links, carrying, strict=True) if carries)])
+    paths, colours, widths = [], [], []
+    for (source, target, a), carries in zip(links, carrying, strict=True):
+        (x0, y0), (x1, y1) = place[source], place[target]
+        if a["kind"] == "skip":  # an arc that clears every node of the layers between
+            lift = 0.55 + 0.1 * (target[0] - source[0]) + 0.15 * y0
+            points = [(x0, y0), (x0 + 0.12 * (x1 - x0), lift), (x1 - 0.12 * (x1 - x0), lift), (x1, y1)]
+            paths.append(Path(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]))
+        else:
+            paths.append(Path([(x0, y0), (x1, y1)]))
+        colours.append((POSITIVE if a["weight"] > 0 else NEGATIVE) if carries else FAINT)
+        widths.append(max(0.3, widest * abs(a["weight"]) / scale) if carries else 0.4)
+    ax.add_collection(PathCollection(paths, facecolors="none", edgecolors=colours, linewidths=widths, alpha=0.75, zorder=1))
+    for kind, marker, face in [("live", "o", INK), ("dormant", "o", "white"), ("pruned", "x", INK), ("bias", "s", "white")]:
+        nodes = [node for node, a in graph.nodes.items() if ("bias" if a["kind"] == "bias" else state[node]) == kind]
+        relevances = [graph.nodes[node]["relevance"] for node in nodes]
+        sizes = [90 if r is None else 25 + 120 * min(1.0, r) for r in relevances]
+        x, y = [place[node][0] for node in nodes], [place[node][1] for node in nodes]
+        edge = {} if kind == "pruned" else {"edgecolors": INK}
+        ax.scatter(x, y, s=sizes, marker=marker, c=face, linewidths=1.2, zorder=2, label=kind, **edge)  # type: ignore[arg-type]
+    ax.set(xlim=(-0.06, 1.06), ylim=(-1.05, 0.5))
     ax.set_axis_off()
     return ax
 
 
-def plot_spectrum(eigenvalues: Sequence[Any], strengths: Sequence[Any], ax: Axes, *, threshold: float = 0.0, live: float | None = None) -> Axes:
+def _state(attributes: Mapping[str, Any], threshold: float) -> str:
+    relevance = attributes["relevance"]
+    if relevance is not None and threshold > 0 and relevance <= threshold:
+        return "pruned"
+    return "live" if attributes["live"] else "dormant"
+
+
+def plot_spectrum(
+    eigenvalues: Sequence[Any], strengths: Sequence[Any], ax: Axes, *, threshold: float = 0.0, live: float | None = None
+) -> Axes:
     """|λ| (hollow) and path strength (filled) of the hidden neurons, sorted within each layer, on a logarithmic axis."""
     start = 0
     for lam, strength in zip(eigenvalues, strengths, strict=True):
         order = sorted(range(len(lam)), key=lambda n, s=strength: -float(s[n]))  # type: ignore[misc]
         at = [start + n for n in range(len(order))]
-        ax.scatter(at, [max(1e-6, abs(float(lam[n]))) for n in order], s=14, facecolors="none", edgecolors=NEGATIVE, label="|λ|" if not start else None)
-        ax.scatter(at, [max(1e-6, float(strength[n])) for n in order], s=14, c=POSITIVE, label="path strength" if not start else None)
+        ax.scatter(
+            at,
+            [max(1e-6, abs(float(lam[n]))) for n in order],
+            s=14,
+            facecolors="none",
+            edgecolors=NEGATIVE,
+            label="|λ|" if not start else None,
+        )
+        ax.scatter(
+            at, [max(1e-6, float(strength[n])) for n in order], s=14, c=POSITIVE, label="path strength" if not start else None
+        )
         start += len(order) + 2
     if live:
         ax.axhline(live, color=FAINT, lw=1)
@@ -98,7 +115,11 @@ def plot_losses(steps: Sequence[int], series: Mapping[str, Sequence[float]], ax:
 
 
 def plot_transition(
-    alphas: Sequence[float], norms: Sequence[float], ax: Axes, *, reference: Mapping[str, Sequence[Sequence[float]]] | None = None
+    alphas: Sequence[float],
+    norms: Sequence[float],
+    ax: Axes,
+    *,
+    reference: Mapping[str, Sequence[Sequence[float]]] | None = None,
 ) -> Axes:
     """‖Γ‖ against α (SPARCS Fig. 7): the trail of a run on top of reference curves ``{label: (alphas, norms)}``."""
     for (name, (a, norm)), style in zip((reference or {}).items(), ("-", ":"), strict=False):

@@ -51,9 +51,7 @@ def check_alpha_beta(alpha: float, beta: float) -> None:
         raise ValueError(f"beta = {beta}; wanted a positive finite number, e.g. 5 for a smooth or 1000 for a sharp transition")
 
 
-def alpha_beta_target(
-    x: Tensor, alpha: float, beta: float, *, g: Target = squared_norm, w: Tensor | None = None
-) -> Tensor:
+def alpha_beta_target(x: Tensor, alpha: float, beta: float, *, g: Target = squared_norm, w: Tensor | None = None) -> Tensor:
     r"""The function itself (SPARCS 5.1), (..., d) → (..., 1).
 
     .. math:: f(x) = \tfrac14 [1 - t]\; w\cdot x + \tfrac14 [1 + t]\; g(x), \qquad t = \tanh(\beta(\alpha - \tfrac12))

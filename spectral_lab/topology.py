@@ -68,7 +68,9 @@ def path_tensor(network: SpectralNet) -> Tensor:
         ValueError: the network does not have exactly one hidden layer.
     """
     if len(network.nodes) != 3:
-        raise ValueError(f"the network has {len(network.nodes) - 2} hidden layers; Γ_ijk is defined for exactly 1, see structure()")
+        raise ValueError(
+            f"the network has {len(network.nodes) - 2} hidden layers; Γ_ijk is defined for exactly 1, see structure()"
+        )
     return torch.einsum("ij,jk->ijk", network.weight(2, 1), network.weight(1, 0))
 
 

@@ -19,8 +19,8 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
+from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -85,17 +85,21 @@ def check_penalty(penalty: str | Penalty) -> Penalty:
     return PENALTIES[penalty]
 
 
-def _check_data(x: Tensor, y: Tensor, n_in: int | None) -> None:
+def _check_data(x: Tensor, y: Tensor, n_in: int | None, n_out: int | None) -> None:
     for name, values in {"x": x, "y": y}.items():
         if values.dim() < 1 or len(values) == 0:
             raise ValueError(f"{name} has shape {tuple(values.shape)}; wanted one row a sample, at least one sample")
         if values.is_floating_point() and not bool(values.isfinite().all()):
             bad = (~values.isfinite()).flatten(1).any(1) if values.dim() > 1 else ~values.isfinite()
-            raise ValueError(f"{name} has NaN or infinite values in {int(bad.sum())} of {len(values)} rows; remove or replace them")
+            raise ValueError(
+                f"{name} has NaN or infinite values in {int(bad.sum())} of {len(values)} rows; remove or replace them"
+            )
     if len(x) != len(y):
         raise ValueError(f"x has {len(x)} rows and y has {len(y)}; wanted one target for each input")
     if n_in is not None and x.shape[-1] != n_in:
         raise ValueError(f"x has rows of {x.shape[-1]} numbers; the network takes {n_in}")
+    if n_out is not None and y.shape != (*x.shape[:-1], n_out):
+        raise ValueError(f"y has shape {tuple(y.shape)}; the mean squared error wants {(*x.shape[:-1], n_out)}")
 
 
 class Training(Iterator[Record]):
@@ -136,7 +140,7 @@ class Training(Iterator[Record]):
         self._check_lr(lr)
         self._adam = torch.optim.Adam(parameters, lr=lr, fused=fused)
         self._place = next(network.parameters())
-        self._epochs, self._position = 0, 0
+        self._epochs, self._position, self._order = 0, 0, torch.empty(0, dtype=torch.long)
         self.set_data(x, y)
         self._losses: list[Tensor] = []
         self._keep()
@@ -189,11 +193,12 @@ class Training(Iterator[Record]):
         Raises:
             ValueError: NaN or infinite values, no rows, numbers of rows or widths that do not fit.
         """
-        _check_data(x, y, self.network.sizes[0] if isinstance(self.network, SpectralNet) else None)
+        n_in, n_out = (self.network.sizes[0], self.network.sizes[-1]) if isinstance(self.network, SpectralNet) else (None, None)
+        _check_data(x, y, n_in, n_out if self.loss is nn.functional.mse_loss else None)
         place = self._place
         self._x = x.to(place.device, place.dtype if x.is_floating_point() else x.dtype)
         self._y = y.to(place.device, place.dtype if y.is_floating_point() else y.dtype)
-        if not hasattr(self, "_order") or len(self._order) != len(x):
+        if len(self._order) != len(x):
             self._order, self._position = torch.randperm(len(x), generator=self._generator), 0
         self._shuffle()
 
@@ -272,20 +277,25 @@ class Training(Iterator[Record]):
 
     # -- the last good state ---------------------------------------------------------------------------------------
 
+    def _numbers(self) -> list[Tensor]:
+        return [*self.network.parameters(), *self.network.buffers()]
+
     def _keep(self) -> None:
-        parameters = [p.detach().clone() for p in self.network.parameters()]
+        numbers = [t.detach().clone() for t in self._numbers()]
         moments = [{k: v.clone() for k, v in self._adam.state[p].items()} for p in self._adam.param_groups[0]["params"]]
-        self._good = (self.step, self._epochs, self._position, self._order, self._generator.get_state(), parameters, moments)
+        self._good = (self.step, self._epochs, self._position, self._order, self._generator.get_state(), numbers, moments)
 
     @torch.no_grad()
     def _raise_diverged(self, losses: Tensor) -> None:
         step = self.step
-        self.step, self._epochs, self._position, self._order, state, parameters, moments = self._good
+        self.step, self._epochs, self._position, self._order, state, numbers, moments = self._good
         self._generator.set_state(state)
-        for p, good in zip(self.network.parameters(), parameters, strict=True):
-            p.copy_(good)
+        for t, good in zip(self._numbers(), numbers, strict=True):
+            t.copy_(good)
         for p, good in zip(self._adam.param_groups[0]["params"], moments, strict=True):
             self._adam.state[p] = {k: v.clone() for k, v in good.items()}
+        if len(self._order) != len(self._x):  # other data came after that state
+            self._order, self._position = torch.randperm(len(self._x), generator=self._generator), 0
         self._shuffle()
         self._losses = []
         raise TrainingDiverged(
@@ -331,9 +341,7 @@ class Training(Iterator[Record]):
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[str], object]) -> None:
     """Call ``write(temporary name)`` beside the path, then rename; on any error nothing is left behind."""
-    path = Path(path)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = file.name
+    temporary = str(Path(path).with_name(f".{Path(path).name}.{uuid4().hex}"))
     try:
         write(temporary)
         os.replace(temporary, path)
@@ -360,6 +368,7 @@ def train(
 ) -> Training:
     r"""Train a network in place with Adam on mini-batches: data loss + ρ Ω(λ) (SPARCS 4.4).
 
+    >>> from spectral_lab import alpha_beta
     >>> x, y = alpha_beta(0.8, 5, 10_000, seed=0)
     >>> run = train(SpectralNet([2, 300, 1]), x, y, epochs=60, batch_size=100, lr=1e-3, rho=1e-4, penalty="l2_norm", seed=3)
     >>> next(run).step

@@ -9,7 +9,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -33,9 +32,20 @@ class Server:
     """One server; nothing of the user's configuration is read or written."""
 
     def __init__(self, folder: Path, notebook: str, app: str = "lab") -> None:
-        self.app, self.notebook, self.port, self.token = app, notebook, free_port(0) if app == "voila" else _any_port(), secrets.token_hex(16)
+        self.app, self.notebook, self.port, self.token = (
+            app,
+            notebook,
+            free_port(0) if app == "voila" else _any_port(),
+            secrets.token_hex(16),
+        )
         self.home = Path(tempfile.mkdtemp(prefix="lab-home-"))
-        own = {"HOME": "", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "run", "IPYTHONDIR": "ipython"}
+        own = {
+            "HOME": "",
+            "JUPYTER_CONFIG_DIR": "config",
+            "JUPYTER_DATA_DIR": "data",
+            "JUPYTER_RUNTIME_DIR": "run",
+            "IPYTHONDIR": "ipython",
+        }
         own |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "MPLCONFIGDIR": "matplotlib"}
         environment = os.environ | {name: str(self.home / part) for name, part in own.items()}
         environment |= {"JUPYTER_TOKEN": self.token, "OMP_NUM_THREADS": "1", "ANYWIDGET_HMR": "0", "PYTHONWARNINGS": "default"}
@@ -47,12 +57,20 @@ class Server:
         command = server_command(folder, notebook, self.port, voila=app == "voila", browser=False)
         if app == "notebook":
             command[command.index("lab")] = "notebook"
-            command = [part for part in command if not part.startswith("--LabApp")] + ["--JupyterNotebookApp.expose_app_in_browser=True"]
+            command = [part for part in command if not part.startswith("--LabApp")] + [
+                "--JupyterNotebookApp.expose_app_in_browser=True"
+            ]
         elif app == "lab":
             command.append("--LabApp.expose_app_in_browser=True")
         self._log = (self.home / "server.log").open("w")
         self._process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     @property
@@ -74,14 +92,18 @@ class Server:
                 raise RuntimeError(f"the server died:\n{self.log[-4000:]}")
             with contextlib.suppress(OSError):
                 path = "" if self.app == "voila" else "api/status"
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}?token={self.token}", timeout=60 if self.app == "voila" else 2):
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{self.port}/{path}?token={self.token}", timeout=60 if self.app == "voila" else 2
+                ):
                     return
             time.sleep(0.1)
         raise TimeoutError(self.log[-4000:])
 
     def kernels(self) -> list[dict[str, Any]]:
         """The running kernels; the server answers 500 for a moment while one is being added."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/kernels", headers={"Authorization": f"token {self.token}"})
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/kernels", headers={"Authorization": f"token {self.token}"}
+        )
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return json.load(answer)
@@ -146,7 +168,9 @@ def write_notebook(path: Path, *cells: str) -> None:
 
 
 # Finds the notebook's panel in JupyterLab and in Notebook 7.
-PANEL = "[...jupyterapp.shell.widgets('main')].find(w => w.sessionContext && w.content && w.content.activeCellIndex !== undefined)"
+PANEL = (
+    "[...jupyterapp.shell.widgets('main')].find(w => w.sessionContext && w.content && w.content.activeCellIndex !== undefined)"
+)
 
 
 def open_notebook(page: Any, server: Server, seconds: float = 90) -> None:
@@ -172,7 +196,15 @@ def run_all(page: Any) -> None:
 
 def run_cell(page: Any, index: int) -> None:
     """Run one cell."""
-    page.evaluate(f"i => {{ const c = ({PANEL}).content; c.activeCellIndex = i; c.deselectAll(); jupyterapp.commands.execute('notebook:run-cell'); }}", index)
+    page.evaluate(
+        f"""i => {{
+            const cells = ({PANEL}).content;
+            cells.activeCellIndex = i;
+            cells.deselectAll();
+            jupyterapp.commands.execute('notebook:run-cell');
+        }}""",
+        index,
+    )
 
 
 def kernel_says(page: Any, code: str) -> str:

@@ -3,7 +3,7 @@
 The dense route is the definition, written with torch.linalg.inv and slices; it shares no code with the package.
 """
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
@@ -40,7 +40,7 @@ class Blocks(NamedTuple):
 def make_blocks(nodes, seed=0, batch=(), dtype=torch.float64):
     """The blocks for given sizes, all over the same leading batch dimensions."""
     generator = torch.Generator().manual_seed(seed)
-    phi = [uniform(*batch, n_out, n_in, generator=generator).to(dtype) for n_in, n_out in zip(nodes, nodes[1:], strict=False)]
+    phi = [uniform(*batch, n_out, n_in, generator=generator).to(dtype) for n_in, n_out in pairwise(nodes)]
     lam = [uniform(*batch, n, generator=generator).to(dtype) for n in nodes]
     return Blocks(phi, lam, uniform(*batch, 4, nodes[0], generator=generator).to(dtype))
 

@@ -1,6 +1,6 @@
 """The formulas of the decomposition against dense matrices, loops over all paths, and SymPy."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import sympy
@@ -107,7 +107,7 @@ def test_adjacent_weights_are_the_difference_of_two_eigenvalues_times_phi(n_in, 
 def test_weights_agree_with_sympy_in_rational_numbers(nodes):
     """B = 2 and 3.  Halves and quarters are exact in floating point too, so the comparison needs no tolerance."""
     generator = torch.Generator().manual_seed(sum(nodes))
-    phi = [torch.randint(-8, 9, (m, n), generator=generator).double() / 4 for n, m in zip(nodes, nodes[1:], strict=False)]
+    phi = [torch.randint(-8, 9, (m, n), generator=generator).double() / 4 for n, m in pairwise(nodes)]
     lam = [torch.randint(-8, 9, (n,), generator=generator).double() / 2 for n in nodes]
     Phi = sympy.eye(sum(nodes))
     places = layer_slices(nodes)

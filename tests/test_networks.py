@@ -12,7 +12,8 @@ from strategies import ACTIVATIONS, dense_adjacency, dense_output, inputs, netwo
 from torch import nn
 from torch.testing import assert_close
 
-from spectral_lab import DirectNet, SpectralNet, networks as module
+from spectral_lab import DirectNet, SpectralNet
+from spectral_lab import networks as module
 from spectral_lab.decomposition import path_strengths
 from spectral_lab.networks import check_memory, check_sizes, recurrence_is_cheaper
 
@@ -467,6 +468,19 @@ def test_a_threshold_cuts_the_links_into_weak_nodes(nodes, activation):
     assert not compact.report.exact
     assert compact.report.nodes_after == (2, *(int(mask.sum()) for mask in masks), 1)
     assert_close(compact(x), network.signals(x, masks)[-1], **TIGHT)
+
+
+def test_a_strong_node_that_feeds_weak_nodes_only_goes_with_them():
+    """Strengths √2 · 80 and twice √(80² + 8²): at 100 both listeners are cut, and nobody else hears the first node."""
+    network = SpectralNet([1, 1, 2, 1], bias=False)
+    with torch.no_grad():
+        for phi, row in zip(network.eigenvectors, [[1.0], [1.0, 1.0], [1.0, -1.0]], strict=True):
+            phi.copy_(torch.tensor(row).reshape(phi.shape))
+        for lam, value in zip(network.eigenvalues, [0.0, 10.0, 2.0, 1.0], strict=True):
+            lam.fill_(value)
+    strengths, _ = path_strengths(network.weights(), 4)
+    assert_close(strengths, [torch.tensor([80 * 2**0.5]), torch.full((2,), (80**2 + 8**2) ** 0.5)])
+    assert network.compact(100.0).report.nodes_after == (1, 1)
 
 
 @updates

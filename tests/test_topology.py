@@ -1,6 +1,7 @@
 """What is live, how deep a network is, and its graph, against the definitions."""
 
 import math
+from itertools import pairwise
 
 import networkx
 import pytest
@@ -120,7 +121,7 @@ def chain(eigenvectors, eigenvalues):
     ("eigenvalues", "live", "depth"),
     [
         ([0, 0, 0, 1], (0, 0), 1),  # W_41 alone is left
-        ([0, 1, 1, 0], (1, 1), 2),  # W_32 = φ (λ_2 - λ_3) = 0: two neurons side by side, W_42 and W_31 skip
+        ([0, 1, 1, 0], (1, 0), 2),  # W_32 = φ (λ_2 - λ_3) = 0: nothing enters the second, the first skips it
         ([0, 1, 0, 0], (0, 0), 1),  # W_43 = W_42 = 0: nothing leaves
         ([0, 0, 1, 0], (0, 1), 2),  # W_21 = 0: nothing enters the first
         ([0, 1, 3, 7], (1, 1), 3),
@@ -174,7 +175,7 @@ def test_nodes_stand_in_the_unit_square_and_no_two_in_one_place(nodes):
 @given(st.lists(st.integers(1, 200), min_size=2, max_size=5))
 def test_layers_stand_from_left_to_right_without_overlap(nodes):
     places = layout(nodes)
-    for left, right in zip(places, places[1:], strict=False):
+    for left, right in pairwise(places):
         assert max(x for x, _ in left) < min(x for x, _ in right)
 
 

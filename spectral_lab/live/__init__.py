@@ -3,6 +3,8 @@
 try:
     from spectral_lab.live.playground import Playground
 except ModuleNotFoundError as error:  # torch is there, the notebook's packages are not
-    raise ModuleNotFoundError(f"{error}. The playground needs the notebook packages: pip install 'spectral_lab[lab]'", name=error.name) from error
+    raise ModuleNotFoundError(
+        f"{error}. The playground needs the notebook packages: pip install 'spectral_lab[lab]'", name=error.name
+    ) from error
 
 __all__ = ["Playground"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -33,4 +34,5 @@ def scene(instrument: Instrument) -> tuple[dict[str, Any], Arrays]:
 def frame(instrument: Instrument, moment: Moment) -> tuple[dict[str, Any], Arrays]:
     """The newest record, in the same order."""
     r = moment.record
-    return {"now": [r.step, r.data_loss, r.rho * r.penalty, r.alpha, r.path_norm]}, {}
+    now = (r.step, r.data_loss, r.rho * r.penalty, r.alpha, r.path_norm)
+    return {"now": [v if v is not None and math.isfinite(v) else None for v in now]}, {}  # JSON knows no infinity

@@ -1,7 +1,7 @@
 // The fit: target, output and error over the input square, and the two as curves along its diagonal.
 
 export function makeFit(parent) {
-  const face = makeCanvas(parent, "target, output, error   |   along the diagonal");
+  const face = makeCanvas(parent, "target, output, error over the square; along its diagonal");
   const patch = document.createElement("canvas");
   const hex = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
 

@@ -50,13 +50,14 @@ class Moment:
 
 def input_square(n: int = GRID) -> Tensor:
     """Points (n², 2) of [-1, 1]², row by row from the top left, x_1 to the right and x_2 upwards."""
-    axis = torch.linspace(-1, 1, n)
+    axis = torch.linspace(-1, 1, n, dtype=torch.float32)
     x2, x1 = torch.meshgrid(-axis, axis, indexing="ij")
     return torch.stack([x1.flatten(), x2.flatten()], dim=-1)
 
 
 def _trait(name: str) -> Any:
-    return traitlets.Any(SETTINGS[name].default)  # its range is checked by Instrument._validate_setting
+    # its range is checked by Instrument._validate_setting; traitlets.Any would let None pass unchecked
+    return traitlets.TraitType(SETTINGS[name].default)
 
 
 class Instrument(traitlets.HasTraits):
@@ -116,12 +117,12 @@ class Instrument(traitlets.HasTraits):
         if not self._built:
             return
         with self._lock:
-            setting = SETTINGS[change.name]
+            setting, value = SETTINGS[change.name], getattr(self, change.name)  # of now: another thread may have moved it since
             if setting.restarts:
                 self.reset()
             elif setting.scene:
-                self._apply(change.name, change.new)
-                self._log(change.name, change.new)
+                self._apply(change.name, value)
+                self._log(change.name, value)
         self._after_change()
 
     def _after_change(self) -> None:
@@ -247,8 +248,8 @@ class Instrument(traitlets.HasTraits):
         """One line for the back row and for screen readers."""
         moment = moment or self.moment()
         record, total = moment.record, sum(self.hidden)
-        text = f"step {record.step:,}: {sum(moment.shape.live)} of {total} hidden neurons live, effective depth {moment.shape.depth}"
-        text += f", data loss {record.data_loss:.1e}"
+        text = f"step {record.step:,}: {sum(moment.shape.live)} of {total} hidden neurons live"
+        text += f", effective depth {moment.shape.depth}, data loss {record.data_loss:.1e}"
         if moment.masks is not None:
             cut = total - int(sum(mask.sum() for mask in moment.masks))
             text += f"; {cut} pruned, loss without them {moment.pruned_loss:.1e}"
@@ -285,5 +286,5 @@ class Instrument(traitlets.HasTraits):
             instrument.run(step - instrument.step)
             setattr(instrument, name, value)
         instrument.run(scene.step - instrument.step)
+        instrument._moves = list(scene.moves)  # also those that changed nothing: the string stays the same
         return instrument
-

@@ -20,31 +20,29 @@ def figure(instrument: Instrument, *, width: float = 12.0, height: float = 6.0) 
     from matplotlib.figure import Figure  # a Figure of its own: pyplot and its global state are never touched
 
     moment = instrument.moment()
-    figure = Figure(figsize=(width, height), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1.15, 1])
+    figure = Figure(figsize=(width, height))
+    # a fixed grid: matplotlib's automatic layouts would take longer than all the drawing
+    grid = figure.add_gridspec(
+        3, 8, left=0.01, right=0.985, bottom=0.09, top=0.93, hspace=0.5, wspace=1.0, height_ratios=[1, 1.1, 1]
+    )
+    network = plotting.plot_network(graph(instrument.network), figure.add_subplot(grid[:, :4]), threshold=instrument.threshold)
     values = f"α = {instrument.alpha:g}   β = {instrument.beta:g}   ρ = {instrument.rho:g}"
-    left.suptitle(f"{values}\n{instrument.words(moment)}", fontsize="medium")
-    plotting.plot_network(graph(instrument.network), left.subplots(), threshold=instrument.threshold)
-    rows = right.subplots(3, 3, gridspec_kw={"height_ratios": [1, 1.15, 1]})
-    for row in (0, 2):
-        for ax in rows[row]:
-            ax.remove()
-    grid = rows[0, 0].get_gridspec()
+    words = instrument.words(moment).replace("; ", "\n")
+    network.text(0.5, 0.0, f"{values}\n{words}", transform=network.transAxes, ha="center", va="top", fontsize="medium")
     eigenvalues = [lam.detach().tolist() for lam in instrument.network.hidden_eigenvalues()]
     strengths = [s.tolist() for s in moment.shape.strengths]
-    plotting.plot_spectrum(eigenvalues, strengths, right.add_subplot(grid[0, :]), threshold=instrument.threshold, live=LIVE)
+    plotting.plot_spectrum(eigenvalues, strengths, figure.add_subplot(grid[0, 4:]), threshold=instrument.threshold, live=LIVE)
     target = instrument.target_on_square.reshape(GRID, GRID)
     output = moment.output.reshape(GRID, GRID)
     limit = max(float(target.abs().max()), 1e-6)
-    for ax, (title, values_) in zip(rows[1], {"target": target, "output": output, "error": output - target}.items(), strict=True):
-        plotting.plot_square(values_.numpy(), ax, limit=limit, title=title)
+    squares = grid[1, 4:].subgridspec(1, 3, wspace=0.3)
+    for i, (title, square) in enumerate({"target": target, "output": output, "error": output - target}.items()):
+        plotting.plot_square(square.numpy(), figure.add_subplot(squares[i]), limit=limit, title=title)
     history = instrument.history
-    steps = [r.step for r in history]
     losses = {"data loss": [r.data_loss for r in history], "ρ Ω(λ)": [r.rho * r.penalty for r in history]}
-    plotting.plot_losses(steps, losses, right.add_subplot(grid[2, :2]))
-    alphas, norms = [r.alpha for r in history], [r.path_norm or 0.0 for r in history]
-    curves = {name: (a, n) for name, (a, n) in reference().items()}
-    plotting.plot_transition(alphas, norms, right.add_subplot(grid[2, 2]), reference=curves)
+    plotting.plot_losses([r.step for r in history], losses, figure.add_subplot(grid[2, 4:6]))
+    norms = [r.path_norm or 0.0 for r in history]
+    plotting.plot_transition([r.alpha for r in history], norms, figure.add_subplot(grid[2, 6:]), reference=reference())
     return figure
 
 

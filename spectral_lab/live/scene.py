@@ -47,7 +47,7 @@ def decode(text: str) -> Scene:
             raise ValueError("it breaks off, or is far too long")
         start, moves, step = json.loads(content)
         return _checked(start, moves, step)
-    except (binascii.Error, zlib.error, UnicodeDecodeError, TypeError, AttributeError, ValueError) as error:
+    except (binascii.Error, zlib.error, UnicodeDecodeError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"the scene is damaged: {error}. Copy the whole string again") from error
 
 

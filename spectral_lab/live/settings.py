@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +29,7 @@ def number(low: float, high: float, meaning: str, *, open_low: bool = False) -> 
     """A check for a finite number in [low, high], or (low, high] with ``open_low``."""
 
     def check(name: str, value: Any) -> float:
-        ok = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        ok = isinstance(value, (int, float)) and not isinstance(value, bool)  # NaN fails low <= value
         if not ok or not low <= value <= high or (open_low and value == low):
             interval = f"{'(' if open_low else '['}{low:g}, {high:g}]"
             raise ValueError(f"{name} = {value!r}; wanted a number in {interval}: {meaning}")

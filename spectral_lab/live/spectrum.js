@@ -2,7 +2,7 @@
 // within each layer, with the threshold of pruning as a dashed line.
 
 export function makeSpectrum(parent) {
-  const face = makeCanvas(parent, "spectrum: ○ |λ|   ● path strength");
+  const face = makeCanvas(parent, "spectrum, sorted: |λ| hollow, path strength filled");
   const LOW = -6, HIGH = 1;
 
   function draw(scene, frame) {

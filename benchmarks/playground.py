@@ -1,0 +1,125 @@
+"""Measure the playground in a real browser: pictures a second, delay of a slider, bytes, and what watching costs.
+
+    make bench
+
+Everything is measured side by side in one run with a network of 304 nodes and 1,203 links (2-300-1 with a bias node),
+in headless Chromium on JupyterLab as the launcher starts it.  Machines are noisy: read medians, not single numbers.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+import lab_server
+
+CELL = "from spectral_lab.live import Playground\nplayground = Playground(alpha=1.0, hidden=(300,), seed=0)\nplayground"
+ROUNDS = 5
+
+# Moves the slider and waits until a picture with the new value has been painted; ms.
+DELAY = """value => new Promise(done => {
+    const root = document.querySelector('.sl-root'), slider = document.querySelector('input[data-setting=alpha]');
+    const start = performance.now();
+    slider.value = value;
+    slider.dispatchEvent(new Event('input', { bubbles: true }));
+    const look = () => root.dataset.alpha === String(value) ? done(performance.now() - start) : requestAnimationFrame(look);
+    look();
+})"""
+BURST = """() => new Promise(done => {
+    const root = document.querySelector('.sl-root'), slider = document.querySelector('input[data-setting=alpha]');
+    const start = performance.now();
+    for (let k = 1; k <= 500; k++) {
+        slider.value = k === 500 ? 0.37 : (k % 100) / 100;
+        slider.dispatchEvent(new Event('input', { bubbles: true }));
+    }
+    const look = () => root.dataset.alpha === '0.37' ? done(performance.now() - start) : requestAnimationFrame(look);
+    look();
+})"""
+COUNTERS = "() => { const d = document.querySelector('.sl-root').dataset; return [+d.frames, +d.step, performance.now()]; }"
+RUN = """
+import time
+playground.playing = False
+time.sleep(0.2)
+start = time.perf_counter(); playground.run(1000); print(1000 / (time.perf_counter() - start))
+"""
+RESOURCES = """
+import gc, threading, ipywidgets, sys
+figures = len(sys.modules['matplotlib.pyplot'].get_fignums()) if 'matplotlib.pyplot' in sys.modules else 0
+print(threading.active_count(), len(ipywidgets.Widget.widgets if hasattr(ipywidgets.Widget, 'widgets') else []), figures)
+"""
+FRAME_BYTES = """
+import json
+sent = []
+original, playground.send = playground.send, lambda content, buffers=None: sent.append((content, buffers))
+playground._send_picture({'build': playground._build})
+playground.send = original
+print(len(json.dumps(sent[0][0]).encode()) + len(sent[0][1][0]))
+"""
+
+
+def rates(page: Any, seconds: float) -> tuple[float, float]:
+    """Painted pictures and training steps a second."""
+    frames, steps, start = page.evaluate(COUNTERS)
+    page.wait_for_timeout(seconds * 1000)
+    more_frames, more_steps, end = page.evaluate(COUNTERS)
+    return 1000 * (more_frames - frames) / (end - start), 1000 * (more_steps - steps) / (end - start)
+
+
+def measure(page: Any) -> dict[str, list[float]]:
+    """All figures, one value a round; live training and run() alternate, so that noise hits both."""
+    found: dict[str, list[float]] = {name: [] for name in ("pictures", "live steps", "run steps", "share", "delay", "burst")}
+    before = lab_server.kernel_says(page, RESOURCES)
+    for _ in range(ROUNDS):
+        lab_server.kernel_says(page, "playground.playing = True")
+        page.wait_for_timeout(1000)
+        pictures, live = rates(page, 4)
+        found["pictures"].append(pictures)
+        found["delay"] += [page.evaluate(DELAY, round(0.4 + 0.01 * k, 2)) for k in range(8)]
+        found["burst"].append(page.evaluate(BURST))
+        lab_server.kernel_says(page, "playground.alpha = 1.0")
+        run = float(lab_server.kernel_says(page, RUN))
+        found["live steps"].append(live)
+        found["run steps"].append(run)
+        found["share"].append(live / run)
+    found["bytes"] = [float(lab_server.kernel_says(page, FRAME_BYTES))]
+    after = lab_server.kernel_says(page, RESOURCES)
+    print(f"threads, widgets, figures: {before} before, {after} after")
+    return found
+
+
+def main() -> None:
+    """Start a server and a browser, measure, and print a table of medians."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    lab_server.write_notebook(folder / "bench.ipynb", CELL)
+    with lab_server.running(folder, "bench.ipynb") as server, lab_server.browser_page() as page:
+        lab_server.open_notebook(page, server)
+        lab_server.run_all(page)
+        page.wait_for_selector(".sl-root[data-frames]", timeout=90_000)
+        found = measure(page)
+    rows = [
+        ("pictures", "painted pictures a second while training", "{:.1f}", "≥ 20"),
+        ("delay", "slider to painted change, ms", "{:.0f}", "≤ 150"),
+        ("bytes", "bytes a picture, header included", "{:,.0f}", "≤ 8,000"),
+        ("live steps", "training steps a second in the playground", "{:.0f}", ""),
+        ("run steps", "training steps a second of .run(), same kernel", "{:.0f}", ""),
+        ("share", "share of .run()'s speed that is kept", "{:.2f}", "≥ 0.60"),
+        ("burst", "500 moves at once: last value on screen after, ms", "{:.0f}", "≤ 500"),
+    ]
+    table = Table(title="playground, 304 nodes and 1,203 links, headless Chromium")
+    for column in ("measured", "median", "lowest", "highest", "wanted"):
+        table.add_column(column, justify="left" if column == "measured" else "right")
+    for key, what, form, wanted in rows:
+        values = found[key]
+        table.add_row(what, *(form.format(f(values)) for f in (statistics.median, min, max)), wanted)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
