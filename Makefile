@@ -21,7 +21,7 @@ help:
 	@echo "make lab      open the playground in JupyterLab"
 	@echo "make test     run all tests             (make test ARGS=\"-k foo\")"
 	@echo "make bench    measure the playground"
-	@echo "make figures  draw the demonstration figures into figures/"
+	@echo "make figures  draw the pictures of the playground's story into figures/"
 	@echo "make lint     ruff and mypy             (make format: let ruff rewrite)"
 	@echo "make clean    remove caches and builds  (.venv stays)"
 
@@ -35,11 +35,12 @@ test bench: export OMP_NUM_THREADS = 1
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/lab.stamp
+bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/playground.py $(ARGS)
 
-figures: $(VENV)/lab.stamp
+figures: $(VENV)/test.stamp
 	$(BIN)/spectral-lab demo --out figures $(ARGS)
+	$(BIN)/python benchmarks/screenshot.py
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -52,7 +52,7 @@ start = time.perf_counter(); playground.run(1000); print(1000 / (time.perf_count
 RESOURCES = """
 import gc, threading, ipywidgets, sys
 figures = len(sys.modules['matplotlib.pyplot'].get_fignums()) if 'matplotlib.pyplot' in sys.modules else 0
-print(threading.active_count(), len(ipywidgets.Widget.widgets if hasattr(ipywidgets.Widget, 'widgets') else []), figures)
+print(threading.active_count(), len(ipywidgets.widgets.widget._instances), figures)
 """
 FRAME_BYTES = """
 import json

@@ -94,7 +94,7 @@ def threads() -> int:
     """Threads for torch in a kernel: the hub's CPU_LIMIT, else one; more are slower for networks of this size."""
     try:
         return max(1, int(float(os.environ.get("CPU_LIMIT", "1"))))
-    except ValueError:
+    except (ValueError, OverflowError):
         return 1
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import networkx
 
 LIVE = 1e-2  # path strength above which a neuron counts as live
-ROWS = 40  # nodes in one column of the layout before a layer is folded into several
+SINGLE = 16  # nodes that stand in one column of the layout; more stand in zigzag, so that they can be drawn larger
+ROWS = 40  # nodes in a zigzag before a layer is folded into several columns
 
 
 class Structure(NamedTuple):
@@ -77,21 +78,22 @@ def path_tensor(network: SpectralNet) -> Tensor:
 def layout(nodes: Sequence[int], rows: int = ROWS) -> list[list[tuple[float, float]]]:
     """Places of all nodes in the unit square, layers as columns from left to right; y grows downwards.
 
-    Depends on the sizes alone, so nodes stand still while the network trains.  A layer of more than ``rows`` nodes is
-    folded into several columns side by side.
+    Depends on the sizes alone, so nodes stand still while the network trains.  A layer of more than ``SINGLE`` nodes
+    stands in zigzag, one of more than ``rows`` is folded into several columns side by side.
     """
     places = []
     gap = 1 / (len(nodes) - 1)
     for i, n in enumerate(nodes):
-        columns = -(-n // rows)
-        height = -(-n // columns)
+        zigzag = SINGLE < n <= rows
+        columns = 2 if zigzag else -(-n // rows)
+        height = n if zigzag else -(-n // columns)
         room = 0.62 * gap if 0 < i < len(nodes) - 1 else 0.31 * gap  # the outer layers have room on one side only
         wide = min(room, 0.055 * (columns - 1))
         left = min(max(i * gap - wide / 2, 0.0), 1.0 - wide)
         spread = min(0.2 * (min(n, height) - 1), 1.0)  # few nodes stand close to the middle
         column = []
         for m in range(n):
-            c, r = divmod(m, height)
+            c, r = (m % 2, m) if zigzag else divmod(m, height)
             x = left + (0 if columns == 1 else wide * c / (columns - 1))
             y = 0.5 if height == 1 else 0.5 + spread * (r / (height - 1) - 0.5)
             column.append((min(x, 1.0), y))

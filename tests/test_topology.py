@@ -133,6 +133,15 @@ def test_depth_is_the_number_of_links_on_the_longest_live_chain(eigenvalues, liv
     assert (found.live, found.depth) == (live, depth)
 
 
+def test_a_weak_link_between_two_live_neurons_does_not_make_the_network_deeper():
+    """W_32 = 0.005 lies under the threshold 0.01; the second neuron lives on W_31 = -W_32 φ_1 = -0.5."""
+    network = chain([100, 1, 1], [0, 1, 0.995, 0])
+    assert_close(network.weight(2, 1).item(), 0.005)
+    found = structure(network)
+    assert (found.live, found.depth) == ((1, 1), 2)
+    assert structure(network, threshold=0.001).depth == 3
+
+
 def longest_live_chain(network, strengths, threshold):
     """By recursion over all chains of live neurons."""
     weights, hidden = network.weights(), range(1, len(network.nodes) - 1)

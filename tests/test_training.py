@@ -499,6 +499,17 @@ def test_nan_in_a_parameter_is_found_also_when_the_loss_is_finite():
     assert_close(bits(network), good, **EXACT)
 
 
+def test_an_infinite_loss_is_found_also_when_every_parameter_is_finite():
+    network = net()
+    before = bits(network)
+    run = run_of(network, loss=lambda output, y: nn.functional.mse_loss(output, y) + math.inf)
+    run.advance(2)
+    assert all(p.isfinite().all() for p in network.parameters())
+    with pytest.raises(TrainingDiverged, match="became inf between steps 0 and 2"):
+        run.record()
+    assert_close(bits(network), before, **EXACT)
+
+
 @pytest.mark.parametrize("rows", [30, 70])
 def test_a_run_that_diverges_on_other_data_than_its_last_good_state_can_go_on(rows):
     network = net()

@@ -91,7 +91,8 @@ export function makeGraph(parent) {
     }
     pen.globalAlpha = 1;
     const strength = frame.arrays["graph.strength"], widest = Math.max(...nodes.slice(1, -1));
-    const room = Math.max(2.5, Math.min(9, 0.36 * (size.h - head) / Math.min(widest, 40)));
+    const rows = widest <= 16 ? widest : widest <= 40 ? widest / 2 : 40; // as in topology.layout
+    const room = Math.max(2.5, Math.min(10, 0.38 * (size.h - head) / rows));
     for (let n = 0; n < total; n++) {
       const hidden = layer[n] > 0 && layer[n] < nodes.length - 1;
       const s = hidden ? Math.min(1, strength[n - nodes[0]]) : 1;

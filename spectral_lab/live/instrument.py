@@ -123,7 +123,8 @@ class Instrument(traitlets.HasTraits):
             elif setting.scene:
                 self._apply(change.name, value)
                 self._log(change.name, value)
-        self._after_change()
+        if not setting.restarts:  # reset() shows itself
+            self._after_change()
 
     def _after_change(self) -> None:
         """For a subclass that shows the instrument."""

@@ -1,7 +1,7 @@
 """The playground: the instrument in a notebook, as one widget.
 
 The browser is the clock.  After each picture it has painted it asks for the next slice of training, with the settings
-that the hand has moved since; the kernel applies them, trains for at most 25 ms and answers with one picture.  At most
+that the hand has moved since; the kernel applies them, trains for at most 30 ms and answers with one picture.  At most
 two questions are under way, so nothing queues up, and a closed or hidden view stops the work by itself.  The browser's
 half of this is ``playground.js``; every view is a pair of modules, ``graph.py`` and ``graph.js`` and so on.
 """
@@ -24,7 +24,7 @@ from spectral_lab.plotting import MIDDLE, NEGATIVE, POSITIVE
 
 HERE = Path(__file__).parent
 VIEWS: dict[str, ModuleType] = {"controls": controls, "graph": graph, "spectrum": spectrum, "fit": fit, "curves": curves}
-SLICE = 0.025  # seconds of training a picture: 30 pictures a second leave time to send and paint
+SLICE = 0.03  # seconds of training a picture: about 25 pictures a second, most of the time for training
 ACTIONS = ("train", "pause", "step", "reset")
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Playground(Instrument, anywidget.AnyWidget):
 
     def close(self) -> None:
         """Stop, and take the widget out of every page."""
-        self.playing = self._watched = False
+        self._watched = self.playing = False  # in this order: nothing more is sent
         super().close()
 
     # -- talking with the browser ----------------------------------------------------------------------------------
@@ -113,6 +113,7 @@ class Playground(Instrument, anywidget.AnyWidget):
         """Answer a question of the browser with one picture, whatever happens."""
         with self._lock:
             self._watched = self._answering = True
+            question = question if isinstance(question, dict) else {}
             try:
                 self._obey(question)
             except Exception as error:  # shown in words; the instrument goes on living

@@ -1,0 +1,279 @@
+"""The static pictures: they draw what they are given on the axes they are given, in colours that everybody can tell apart."""
+
+import math
+from itertools import combinations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+
+from spectral_lab import SpectralNet, graph, plotting
+from spectral_lab.plotting import (
+    FAINT,
+    MIDDLE,
+    NEGATIVE,
+    POSITIVE,
+    plot_losses,
+    plot_network,
+    plot_spectrum,
+    plot_square,
+    plot_transition,
+    sign_colours,
+)
+
+
+def axes():
+    return Figure().subplots()
+
+
+def grown(hidden=(6,), live=3):
+    """A network in which the first ``live`` neurons of every hidden layer are live and the others dormant."""
+    network = SpectralNet([2, *hidden, 1], generator=torch.Generator().manual_seed(0), train_input_eigenvalues=False)
+    with torch.no_grad():
+        for lam in network.hidden_eigenvalues():
+            lam[:live] = torch.arange(2, live + 2) * 1.0  # not 1: then λ_in = λ_out cuts the link to the output
+    return network
+
+
+def network_axes(threshold=0.0, **options):
+    return plot_network(graph(grown(**options)), axes(), threshold=threshold)
+
+
+def nodes_of(ax):
+    """{kind: the markers that plot_network drew for it}."""
+    return {c.get_label(): c for c in ax.collections if not c.get_label().startswith("_")}
+
+
+CALLS = {
+    "network": lambda ax: plot_network(graph(grown()), ax, threshold=0.5),
+    "spectrum": lambda ax: plot_spectrum([[1, 0, -0.1]], [[0.5, 0, 2]], ax, threshold=0.1, live=0.01),
+    "square": lambda ax: plot_square(np.eye(3), ax, limit=1.0, title="t"),
+    "losses": lambda ax: plot_losses([0, 1], {"data loss": [1, 0.1], "penalty": [0, 0]}, ax),
+    "transition": lambda ax: plot_transition([0, 1], [0, 1], ax, reference={"β = 5": ([0, 1], [0, 1.2])}),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_picture_is_drawn_on_the_given_axes_and_returned_and_touches_no_global_state(call):
+    before, ax = dict(mpl.rcParams), axes()
+    assert call(ax) is ax
+    assert ax.has_data()
+    ax.figure.draw_without_rendering()
+    assert ax.figure.axes == [ax]
+    assert ax.figure.canvas.manager is None
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("name", [name for name in dir(plotting) if name.startswith("plot_")])
+def test_every_picture_is_tried_here(name):
+    assert name.removeprefix("plot_") in CALLS
+
+
+# -- the network -----------------------------------------------------------------------------------------------------
+
+
+def test_the_states_of_a_neuron_differ_by_shape_not_by_colour_alone():
+    relevance = sorted(a["relevance"] for _, a in graph(grown()).nodes.items() if a["relevance"])
+    ax = network_axes(threshold=relevance[0])
+    found = nodes_of(ax)
+    assert {kind: len(c.get_offsets()) for kind, c in found.items()} == {"live": 5, "dormant": 0, "pruned": 4, "bias": 1}
+    ax = network_axes()
+    found = nodes_of(ax)
+    assert {kind: len(c.get_offsets()) for kind, c in found.items()} == {"live": 6, "dormant": 3, "pruned": 0, "bias": 1}
+
+    def shape(kind):
+        (path,) = found[kind].get_paths()
+        filled = found[kind].get_facecolors()
+        hollow = len(filled) == 0 or to_hex(filled[0]) == "#ffffff" or filled[0][3] == 0
+        return len(path.vertices), hollow
+
+    shapes = {kind: shape(kind) for kind in ("live", "dormant", "pruned", "bias")}
+    assert all(shapes[a] != shapes[b] for a, b in combinations(shapes, 2))
+    assert shapes["live"][0] == shapes["dormant"][0]  # both are discs, one of them hollow
+    assert (shapes["live"][1], shapes["dormant"][1]) == (False, True)
+
+
+def test_markers_stand_at_the_places_of_the_layout_with_y_upwards():
+    drawing = graph(grown())
+    ax = plot_network(drawing, axes())
+    found = {(round(x, 6), round(y, 6)) for c in nodes_of(ax).values() for x, y in c.get_offsets()}
+    wanted = {(round(x, 6), round(-y, 6)) for x, y in (a["position"] for _, a in drawing.nodes.items())}
+    assert found == wanted
+
+
+def test_the_area_of_a_live_neuron_grows_with_its_relevance_up_to_one():
+    drawing = graph(grown())
+    for n, relevance in enumerate((0.1, 0.5, 1.0, 7.0)):
+        drawing.nodes[1, n].update(relevance=relevance, live=True)
+    sizes = sorted(nodes_of(plot_network(drawing, axes()))["live"].get_sizes())
+    assert sizes == [37, 85, 90, 90, 90, 145, 145]  # 90 are the inputs and the output
+
+
+def links_of(ax):
+    (links,) = [c for c in ax.collections if isinstance(c, PathCollection) and c.get_label().startswith("_")]
+    return links
+
+
+def test_links_are_as_wide_as_their_weight_and_coloured_by_its_sign():
+    drawing = graph(grown())
+    links = links_of(plot_network(drawing, axes(), widest=8.0))
+    edges = list(drawing.edges.items())
+    assert len(links.get_paths()) == len(edges)
+    active = [abs(a["weight"]) for (s, t), a in edges if drawing.nodes[s]["live"] and drawing.nodes[t]["live"]]
+    for (ends, a), colour, width in zip(edges, links.get_edgecolors(), links.get_linewidths(), strict=True):
+        if all(drawing.nodes[end]["live"] for end in ends):
+            assert to_hex(colour) == (POSITIVE if a["weight"] > 0 else NEGATIVE)
+            assert width == pytest.approx(max(0.3, 8.0 * abs(a["weight"]) / max(active)))
+        else:
+            assert (to_hex(colour), width) == (FAINT, 0.4)
+
+
+def test_weights_of_noise_stay_thin():
+    network = SpectralNet([2, 3, 1], generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for p in network.parameters():
+            p.mul_(1e-3)
+    assert max(links_of(plot_network(graph(network), axes())).get_linewidths()) < 0.5
+
+
+def test_skip_links_are_arcs_over_all_nodes_and_the_others_straight():
+    drawing = graph(grown(hidden=(4, 3)))
+    ax = plot_network(drawing, axes())
+    top = max(-a["position"][1] for _, a in drawing.nodes.items())
+    for (_, a), path in zip(drawing.edges.items(), links_of(ax).get_paths(), strict=True):
+        assert len(path.vertices) == (4 if a["kind"] == "skip" else 2)
+        if a["kind"] == "skip":
+            assert path.interpolated(20).to_polygons(closed_only=False)[0][:, 1].max() > top
+
+
+def test_links_of_pruned_neurons_are_left_out():
+    drawing = graph(grown())
+    links = links_of(plot_network(drawing, axes(), threshold=1e6))
+    assert len(links.get_paths()) == sum(1 for a in drawing.edges.values() if a["kind"] == "skip")
+
+
+def test_a_network_without_any_link_can_be_drawn():
+    ax = plot_network(graph(grown(), min_weight=1e9), axes(), threshold=1e6)
+    ax.figure.draw_without_rendering()
+    assert {kind: len(c.get_offsets()) for kind, c in nodes_of(ax).items()}["pruned"] == 6
+
+
+# -- the others --------------------------------------------------------------------------------------------------------
+
+
+def test_the_spectrum_is_sorted_by_strength_within_each_layer():
+    ax = plot_spectrum([[-0.5, 2, 0], [3]], [[0.1, 0, 0.7], [1]], axes())
+    hollow, filled, hollow_2, filled_2 = (c.get_offsets().tolist() for c in ax.collections)
+    assert filled == [[0, 0.7], [1, 0.1], [2, 1e-6]]
+    assert hollow == [[0, 1e-6], [1, 0.5], [2, 2]]
+    assert (hollow_2, filled_2) == ([[5, 3]], [[5, 1]])
+    assert ax.get_yscale() == "log"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["|λ|", "path strength"]
+
+
+@pytest.mark.parametrize(
+    ("options", "heights"), [({}, []), ({"threshold": 0.2}, [0.2]), ({"threshold": 0.2, "live": 0.01}, [0.01, 0.2])]
+)
+def test_thresholds_are_lines_in_the_spectrum(options, heights):
+    ax = plot_spectrum([[1]], [[1]], axes(), **options)
+    assert [line.get_ydata()[0] for line in ax.lines] == heights
+
+
+def test_a_function_on_the_square_is_drawn_upright_with_zero_in_the_middle_of_the_colours():
+    values = np.array([[0.0, 1.0], [-2.0, 0.5]])
+    ax = plot_square(values, axes(), limit=2.0, title="error")
+    (image,) = ax.images
+    np.testing.assert_array_equal(image.get_array(), values)
+    assert (image.origin, image.get_extent(), image.get_clim()) == ("upper", [-1, 1, -1, 1], (-2, 2))
+    assert ax.get_title() == "error"
+    assert difference(to_hex(image.cmap(image.norm(0.0))), MIDDLE) < 1
+
+
+def test_losses_of_zero_are_gaps_on_the_logarithmic_axis():
+    ax = plot_losses([0, 20, 40], {"data loss": [1.0, 0.0, 0.1], "ρ Ω(λ)": [0.0, 0.0, 0.0]}, axes())
+    data, penalty = (line.get_ydata() for line in ax.lines)
+    np.testing.assert_array_equal(data, [1.0, math.nan, 0.1])
+    assert np.isnan(penalty).all()
+    assert ax.get_yscale() == "log"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["data loss", "ρ Ω(λ)"]
+
+
+@pytest.mark.parametrize("reference", [None, {}, {"β = 5": ([0, 1], [0, 1.2])}])
+def test_the_trail_lies_on_the_reference_and_ends_in_a_dot(reference):
+    ax = plot_transition([0.2, 0.8], [0.1, 1.0], axes(), reference=reference)
+    assert len(ax.lines) == 2 + len(reference or {})
+    trail, dot = ax.lines[-2:]
+    assert (list(trail.get_xdata()), list(trail.get_ydata())) == ([0.2, 0.8], [0.1, 1.0])
+    assert (list(dot.get_xdata()), list(dot.get_ydata()), dot.get_marker()) == ([0.8], [1.0], "o")
+    assert (ax.get_legend() is not None) == bool(reference)
+
+
+# -- colours -------------------------------------------------------------------------------------------------------------
+
+# How dichromats see linear RGB: Machado, Oliveira and Fernandes (2009), severity 1; the identity is full colour vision.
+VISION = {
+    "full": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "none": np.full((3, 3), [0.2126, 0.7152, 0.0722]),
+}
+XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+
+
+def linear(colour):
+    c = np.array(to_rgb(colour))
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    """CIE L*a*b* of linear RGB under D65."""
+    t = XYZ @ rgb / (XYZ @ np.ones(3))
+    f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def difference(a, b, vision="full"):
+    """CIE76 ΔE of two colours as seen with a kind of vision."""
+    seen = [lab(np.clip(np.array(VISION[vision]) @ linear(c), 0, 1)) for c in (a, b)]
+    return np.linalg.norm(seen[0] - seen[1])
+
+
+def contrast(a, b):
+    """Contrast of WCAG 2, from 1 to 21."""
+    bright, dark = sorted((XYZ[1] @ linear(c) for c in (a, b)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_the_measures_of_colour_agree_with_known_values():
+    assert lab(linear("#ffffff")) == pytest.approx([100, 0, 0], abs=0.01)
+    assert lab(linear("#ff0000")) == pytest.approx([53.24, 80.09, 67.20], abs=0.02)
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    assert difference("#ff0000", "#8f7e00", "deuteranopia") < 45 < difference("#ff0000", "#8f7e00")
+
+
+@pytest.mark.parametrize("vision", ["full", "protanopia", "deuteranopia", "tritanopia"])
+def test_the_two_signs_can_be_told_apart_with_every_kind_of_colour_vision(vision):
+    assert difference(POSITIVE, NEGATIVE, vision) > 20
+    assert difference(POSITIVE, MIDDLE, vision) > 20
+    assert difference(NEGATIVE, MIDDLE, vision) > 20
+
+
+@pytest.mark.parametrize("colour", [POSITIVE, NEGATIVE])
+@pytest.mark.parametrize("paper", ["#ffffff", "#111111"], ids=["light theme", "dark theme"])
+def test_a_sign_stands_out_from_the_paper(colour, paper):
+    assert contrast(colour, paper) >= 3
+
+
+def test_the_colour_map_goes_from_negative_over_light_to_positive():
+    colours = sign_colours()
+    assert [to_hex(colours(value)) for value in (0.0, 1.0)] == [NEGATIVE, POSITIVE]
+    assert difference(to_hex(colours(0.5)), MIDDLE) < 1
+    lightness = [lab(linear(to_hex(colours(value))))[0] for value in np.linspace(0, 1, 21)]
+    assert lightness.index(max(lightness)) == 10
+    assert lightness[:11] == sorted(lightness[:11])
+    assert lightness[10:] == sorted(lightness[10:], reverse=True)
