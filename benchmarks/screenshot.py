@@ -1,6 +1,6 @@
 """Take the README's picture of the playground in a real browser, in the middle of its story.
 
-    make figures
+make figures
 """
 
 from __future__ import annotations

@@ -111,35 +111,24 @@ def why_no_browser() -> str | None:
 
 def server_command(folder: Path, notebook: str, port: int, *, voila: bool, browser: bool) -> list[str]:
     """The command line of the Jupyter or Voilà server, on loopback; its token comes from the environment."""
+    options = [] if browser else ["--no-browser"]
     if voila:
-        return [
-            *[
-                sys.executable,
-                "-m",
-                "voila",
-                str(folder / notebook),
-                f"--Voila.ip={HOST}",
-                f"--port={port}",
-                "--show_tracebacks=True",
-            ],
-            *([] if browser else ["--no-browser"]),
-        ]
-    return [
-        *[
-            sys.executable,
-            "-m",
-            "jupyter",
-            "lab",
-            f"--ServerApp.ip={HOST}",
-            f"--ServerApp.port={port}",
-            "--ServerApp.port_retries=0",
-        ],
-        *[f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/doc/tree/{notebook}"],  # one document, all of the projector
+        # cells show as they are done: the instrument does not wait for the ones below it
+        options += [f"--Voila.ip={HOST}", f"--port={port}", "--progressive_rendering=True", "--show_tracebacks=True"]
+        return [sys.executable, "-m", "voila", str(folder / notebook), *options]
+    options += [
+        f"--ServerApp.ip={HOST}",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url=/doc/tree/{notebook}",  # one document, all of the projector
         "--ServerApp.kernel_websocket_connection_class=spectral_lab.live.server.PromptConnection",
-        *["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
-        *([] if browser else ["--no-browser"]),
-        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),  # containers and binders run as root
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # containers and binders run as root
+        options.append("--allow-root")
+    return [sys.executable, "-m", "jupyter", "lab", *options]
 
 
 def launch(port: int, notebook: str, *, voila: bool = False, browser: bool = True) -> int:

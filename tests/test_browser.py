@@ -149,7 +149,12 @@ def test_the_story_alpha_up_rho_up_rho_down(page: Any) -> None:
 
 def test_each_slider_moves_what_it_names(page: Any) -> None:
     page.click("[data-action=train]")
-    for name, share, low, high in [("alpha", 0.5, 0.4, 0.6), ("beta", 1.0, 900, 1000), ("rho", 1.0, 5, 10), ("threshold", 1.0, 5, 10)]:
+    for name, share, low, high in [
+        ("alpha", 0.5, 0.4, 0.6),
+        ("beta", 1.0, 900, 1000),
+        ("rho", 1.0, 5, 10),
+        ("threshold", 1.0, 5, 10),
+    ]:
         drag(page, name, share)
         page.wait_for_timeout(400)
         assert low <= float(lab_server.kernel_says(page, f"print(playground.{name})")) <= high, name
