@@ -10,9 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import lab_server
+
+ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:

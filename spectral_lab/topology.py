@@ -31,21 +31,22 @@ class Structure(NamedTuple):
     norm: float  # ‖Γ‖
     live: tuple[int, ...]  # live neurons in each hidden layer
     depth: int  # links on the longest path through live neurons; 1 for a perceptron
+    weights: Weights  # all the blocks W_ij that the above was read off
 
 
 @torch.no_grad()
-def structure(network: SpectralNet, threshold: float = LIVE, weights: Weights | None = None) -> Structure:
+def structure(network: SpectralNet, threshold: float = LIVE) -> Structure:
     """Path strengths, ‖Γ‖, live neurons and effective depth of a network.
 
     Args:
         network: read, never changed.
         threshold: path strength above which a neuron is live.
-        weights: ``network.weights()``, if the caller has them already.
     """
-    weights = network.weights() if weights is None else weights
+    weights = network.weights()
     strengths, norm = path_strengths(weights, len(network.nodes))
     live = [s > threshold for s in strengths]
-    return Structure(strengths, float(norm), tuple(int(mask.sum()) for mask in live), _depth(weights, live, threshold))
+    counts = tuple(int(mask.sum()) for mask in live)
+    return Structure(strengths, float(norm), counts, _depth(weights, live, threshold), weights)
 
 
 def _depth(weights: Weights, live: Sequence[Tensor], threshold: float) -> int:
@@ -116,8 +117,7 @@ def graph(network: SpectralNet, *, threshold: float = LIVE, min_weight: float = 
     """
     import networkx
 
-    weights = network.weights()
-    shape = structure(network, threshold, weights)
+    shape = structure(network, threshold)
     last, places = len(network.nodes) - 1, layout(network.nodes)
     drawn = networkx.DiGraph(sizes=list(network.sizes), path_norm=shape.norm, effective_depth=shape.depth)
     for layer, n in enumerate(network.nodes):
@@ -134,7 +134,7 @@ def graph(network: SpectralNet, *, threshold: float = LIVE, min_weight: float = 
                 live=relevance is None or relevance > threshold,
                 position=places[layer][m],
             )
-    for (i, j), W in weights.items():
+    for (i, j), W in shape.weights.items():
         kind = "feed-forward" if i - j == 1 else "skip"
         for m, n in (W.abs() > min_weight).nonzero().tolist():
             drawn.add_edge((j, n), (i, m), weight=W[m, n].item(), kind=kind)

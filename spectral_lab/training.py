@@ -28,7 +28,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spectral_lab.networks import SpectralNet
-from spectral_lab.topology import structure
+from spectral_lab.topology import Structure, structure
 
 Penalty = Callable[[dict[str, Tensor]], Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -109,6 +109,7 @@ class Training(Iterator[Record]):
         network: the module being trained, in place.
         rho: regularisation strength ρ, may be changed at any time; likewise ``penalty`` and ``lr``.
         step: optimiser steps done so far.
+        structure: what was live at the last record; None before it, and for other networks than SpectralNet.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class Training(Iterator[Record]):
         self._epochs, self._position, self._order = 0, 0, torch.empty(0, dtype=torch.long)
         self.set_data(x, y)
         self._losses: list[Tensor] = []
+        self.structure: Structure | None = None
         self._keep()
 
     # -- what may be changed while training ------------------------------------------------------------------------
@@ -255,7 +257,7 @@ class Training(Iterator[Record]):
         if not bool(losses.isfinite().all()) or not all(bool(p.isfinite().all()) for p in parameters):
             self._raise_diverged(losses)
         self._losses = []
-        shape = structure(self.network) if isinstance(self.network, SpectralNet) else None
+        self.structure = shape = structure(self.network) if isinstance(self.network, SpectralNet) else None
         self._keep()
         return Record(
             step=self.step,
@@ -292,8 +294,8 @@ class Training(Iterator[Record]):
         self._generator.set_state(state)
         for t, good in zip(self._numbers(), numbers, strict=True):
             t.copy_(good)
-        for p, good in zip(self._adam.param_groups[0]["params"], moments, strict=True):
-            self._adam.state[p] = {k: v.clone() for k, v in good.items()}
+        for p, kept in zip(self._adam.param_groups[0]["params"], moments, strict=True):
+            self._adam.state[p] = {k: v.clone() for k, v in kept.items()}
         if len(self._order) != len(self._x):  # other data came after that state
             self._order, self._position = torch.randperm(len(self._x), generator=self._generator), 0
         self._shuffle()

@@ -93,7 +93,8 @@ def coloured(page: Any) -> int:
     """Pixels of the network's canvas in the colours of the two signs: the links that carry something."""
     return page.evaluate(
         """() => {
-            const c = document.querySelector('.sl-graph canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+            const c = document.querySelector('.sl-graph canvas');
+            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
             let n = 0;
             for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 60 && Math.abs(d[i] - d[i + 2]) > 60) n++;
             return n;
@@ -104,8 +105,11 @@ def coloured(page: Any) -> int:
 def wait_for(page: Any, condition: str, timeout: float = STAGE) -> None:
     """Wait for a condition on ``root`` (the counters of the page) and ``graph`` (those of the network)."""
     page.wait_for_function(
-        f"() => {{ const root = document.querySelector('.sl-root').dataset, graph = document.querySelector('.sl-graph canvas').dataset;"
-        f" return {condition}; }}",
+        f"""() => {{
+            const root = document.querySelector('.sl-root').dataset;
+            const graph = document.querySelector('.sl-graph canvas').dataset;
+            return {condition};
+        }}""",
         timeout=timeout,
     )
 

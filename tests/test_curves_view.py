@@ -47,7 +47,7 @@ def test_a_long_past_is_thinned_evenly_from_its_beginning(length):
     instrument = Instrument()
     instrument._history = [replace(instrument.history[0], step=n) for n in range(length)]
     steps = past(instrument)[:, 0]
-    assert min(length, SHOWN / 2) <= len(steps) <= SHOWN
+    assert min(length, SHOWN / 2 + 1) <= len(steps) <= SHOWN
     assert steps[0] == 0
     assert len(set(np.diff(steps))) <= 1
     assert length - steps[-1] <= length / SHOWN + 1

@@ -243,12 +243,12 @@ def test_a_moment_is_the_network_of_now():
     instrument = grown()
     moment, shape = instrument.moment(), structure(instrument.network)
     assert moment.record == instrument.history[-1]
-    assert_close(moment.weights, instrument.network.weights())
+    assert_close(moment.shape.weights, instrument.network.weights())
     assert moment.shape.live == shape.live == moment.record.live
     assert_close(moment.shape.strengths, shape.strengths, **EXACT)
     assert (moment.masks, moment.pruned_loss) == (None, None)
     assert_close(moment.output, instrument.network(input_square()).detach(), **EXACT)
-    assert not any(W.requires_grad for W in moment.weights.values())
+    assert not any(W.requires_grad for W in moment.shape.weights.values())
 
 
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])

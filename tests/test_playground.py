@@ -1,4 +1,4 @@
-"""The playground without a browser: each question gets exactly one picture, whatever was asked."""
+"""The playground without a browser: each question is answered, picture by picture, whatever was asked."""
 
 import builtins
 import json
@@ -16,7 +16,7 @@ from torch.testing import assert_close
 from spectral_lab.live import controls, playground
 from spectral_lab.live.frames import unpack
 from spectral_lab.live.instrument import Instrument
-from spectral_lab.live.playground import HERE, SLICE, VIEWS, Playground
+from spectral_lab.live.playground import HERE, MOST_SLICES, SLICE, VIEWS, Playground
 
 EXACT = {"rtol": 0, "atol": 0}
 
@@ -36,13 +36,14 @@ def watched(**options):
 
 
 def ask(p, **question):
-    """Ask and return the answer: the one frame, after checking that it is one."""
+    """Ask and return the answer: the one frame, after checking that it is one and says so."""
     p.sent.clear()
-    question = {"number": 1, "client": "c", "build": p._build, "train": False, "set": {}, "action": None} | question
+    question = {"number": 1, "client": "c", "build": p._build, "train": 0, "set": {}, "action": None} | question
     p._on_message(p, question, [])
     kinds = [content["kind"] for content, _ in p.sent]
     assert kinds == ["frame"] if question["build"] == p._build else kinds == ["scene", "frame"]
     frame = p.sent[-1][0]
+    assert frame["done"] is True
     assert (frame["number"], frame["client"]) == (question["number"], question["client"])
     assert frame["build"] == p._build
     assert frame["playing"] == p.playing
@@ -159,7 +160,7 @@ def test_an_illegal_move_is_answered_in_words_pauses_and_changes_nothing_else(mo
     p = watched(playing=True)
     p.run(5)
     before, network = everything(p), bits(p)
-    frame = ask(p, set=move, train=True)
+    frame = ask(p, set=move, train=1)
     assert frame["message"].startswith(message)
     assert p.playing is False
     settings, *rest = everything(p)
@@ -186,13 +187,13 @@ def test_train_pause_step_and_reset_do_what_they_say():
     p = watched(speed=7)
     assert ask(p, action="train")["playing"] is True
     assert p.step == 0
-    ask(p, train=True)
+    ask(p, train=1)
     assert p.step == 7
-    assert ask(p, action="pause", train=True)["playing"] is False
+    assert ask(p, action="pause", train=1)["playing"] is False
     assert p.step == 7
-    ask(p, action="train", train=True)
+    ask(p, action="train", train=1)
     assert p.step == 14
-    assert ask(p, action="step", train=True)["playing"] is False
+    assert ask(p, action="step", train=1)["playing"] is False
     assert p.step == 15
     known = p._build
     frame = ask(p, action="reset", build=known)
@@ -201,24 +202,56 @@ def test_train_pause_step_and_reset_do_what_they_say():
     assert_close(bits(p), bits(fresh), **EXACT)
 
 
-@pytest.mark.parametrize(("playing", "asked"), [(False, False), (False, True), (True, False)])
+@pytest.mark.parametrize(
+    ("playing", "asked"), [(False, 0), (False, 1), (True, 0), (True, -1), (True, None), (True, "1"), (True, 1.5), (True, [1])]
+)
 def test_nothing_is_trained_unless_it_plays_and_the_browser_asks(playing, asked):
     p = watched(playing=playing)
     ask(p, train=asked)
     assert p.step == 0
 
 
-def test_a_slice_takes_the_time_that_leaves_room_for_30_pictures_a_second(monkeypatch):
+def test_a_slice_takes_the_time_that_leaves_room_for_20_pictures_a_second(monkeypatch):
     p, asked = watched(playing=True), []
     monkeypatch.setattr(p, "train_slice", asked.append)
-    ask(p, train=True)
+    ask(p, train=1)
     assert asked == [playground.SLICE]
-    assert 0 < SLICE <= 1 / 30
+    assert 0 < SLICE < 1 / 20
+
+
+@pytest.mark.parametrize(("asked", "pictures"), [(1, 1), (2, 2), (MOST_SLICES, MOST_SLICES), (10**9, MOST_SLICES), (True, 1)])
+def test_each_slice_is_followed_by_its_picture_and_the_last_one_says_so(asked, pictures):
+    p = watched(playing=True, speed=3)
+    p._on_message(p, {"number": 5, "client": "c", "build": p._build, "train": asked}, [])
+    assert [content["kind"] for content, _ in p.sent] == ["frame"] * pictures
+    assert [content["curves"]["now"][0] for content, _ in p.sent] == [3 * n for n in range(1, pictures + 1)]
+    assert [content["done"] for content, _ in p.sent] == [False] * (pictures - 1) + [True]
+    assert {(content["number"], content["client"]) for content, _ in p.sent} == {(5, "c")}
+
+
+@pytest.mark.parametrize("pauses", [False, True])
+def test_a_run_that_ends_between_two_slices_is_answered_to_its_end(pauses, monkeypatch):
+    p, train_slice = watched(playing=True), Instrument.train_slice
+
+    def one_slice(seconds):
+        if p.step == 2:
+            if not pauses:
+                raise RuntimeError("enough")
+            p.playing = False
+        else:
+            train_slice(p, seconds)
+
+    monkeypatch.setattr(p, "train_slice", one_slice)
+    p._on_message(p, {"number": 5, "build": p._build, "train": 4}, [])
+    assert [content["curves"]["now"][0] for content, _ in p.sent] == [1, 2, 2]
+    assert [content["done"] for content, _ in p.sent] == [False, False, True]
+    assert [content["playing"] for content, _ in p.sent] == [True, True, False]
+    assert p.sent[-1][0]["message"] == ("" if pauses else "enough")
 
 
 def test_moves_of_a_question_are_applied_before_its_slice():
     p, plain = watched(speed=3), Instrument(hidden=(3,), speed=3, rho=0.5, alpha=0.1)
-    ask(p, set={"rho": 0.5, "alpha": 0.1}, action="train", train=True)
+    ask(p, set={"rho": 0.5, "alpha": 0.1}, action="train", train=1)
     plain.run(3)
     assert p.step == 3
     assert_close(bits(p), bits(plain), **EXACT)
@@ -233,22 +266,22 @@ def test_an_exception_in_a_slice_is_shown_logged_and_pauses(error, monkeypatch, 
 
     monkeypatch.setattr(p, "train_slice", fail)
     with caplog.at_level(logging.ERROR):
-        frame = ask(p, train=True)
+        frame = ask(p, train=1)
     assert frame["message"] == (str(error) or type(error).__name__)
     assert frame["playing"] is False
     assert "could not do what the browser asked" in caplog.text
     monkeypatch.undo()
-    assert ask(p, action="train", train=True)["message"] == ""
+    assert ask(p, action="train", train=1)["message"] == ""
     assert p.step > 0
 
 
 def test_a_divergence_is_shown_with_its_cure_and_the_next_question_works():
     p = watched(hidden=(5, 5, 5), rho=0.0, speed=20)
-    ask(p, action="train", train=True)
-    frame = ask(p, set={"lr": 1e3}, train=True)
+    ask(p, action="train", train=1)
+    frame = ask(p, set={"lr": 1e3}, train=1)
     assert "Lower lr, e.g. to 100" in frame["message"]
     assert (frame["playing"], p.step) == (False, 20)
-    frame = ask(p, set={"lr": 5e-3}, action="train", train=True)
+    frame = ask(p, set={"lr": 5e-3}, action="train", train=1)
     assert (frame["message"], p.step) == ("", 40)
 
 
@@ -309,7 +342,7 @@ def test_questions_and_python_on_two_threads_do_not_mix_up():
 
     def browser():
         for n in range(60):
-            p._on_message(p, {"number": n, "client": "c", "build": p._build, "train": True, "action": "train"}, [])
+            p._on_message(p, {"number": n, "client": "c", "build": p._build, "train": 1, "action": "train"}, [])
             numbers.append(n)
 
     asking = threading.Thread(target=browser)
@@ -346,7 +379,7 @@ def any_question(chance, p):
         "number": chance.choice([chance.randrange(1000), junk(chance)]),
         "client": chance.choice(["c", junk(chance)]),
         "build": chance.choice([p._build, None, junk(chance)]),
-        "train": chance.choice([True, False, junk(chance)]),
+        "train": chance.choice([0, 1, 2, junk(chance)]),
         "set": chance.choice(moves),
         "action": chance.choice([None, *playground.ACTIONS, junk(chance)]),
     }
@@ -362,7 +395,10 @@ def test_200_questions_of_any_kind_are_all_answered(caplog, monkeypatch):
             p.sent.clear()
             p._on_message(p, question, [])
             kinds = [content["kind"] for content, _ in p.sent]
-            assert kinds in (["frame"], ["scene", "frame"])
+            frames = [content for content, _ in p.sent if content["kind"] == "frame"]
+            assert kinds[-1] == "frame"
+            assert [frame["done"] for frame in frames] == [False] * (len(frames) - 1) + [True]
+            assert 1 <= len(frames) <= MOST_SLICES
             messages.add(p.sent[-1][0]["message"])
             if isinstance(question, dict):
                 number = p.sent[-1][0]["number"]
@@ -488,5 +524,5 @@ def test_every_array_that_the_script_reads_is_sent():
 def test_the_global_generator_is_left_alone():
     before = torch.get_rng_state()
     p = watched()
-    ask(p, action="train", train=True)
+    ask(p, action="train", train=1)
     assert torch.equal(torch.get_rng_state(), before)

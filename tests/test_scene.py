@@ -110,6 +110,12 @@ def test_a_changed_character_is_refused_or_changes_nothing(at, character):
         assert found == GOOD
 
 
+@pytest.mark.parametrize("character", ["!", " ", "\n", "ä", "+"])
+def test_an_inserted_character_is_refused(character):
+    with pytest.raises(ValueError, match="the scene is damaged"):
+        decode(encode(GOOD)[:30] + character + encode(GOOD)[30:])
+
+
 @given(rubbish=st.binary(max_size=60))
 def test_rubbish_after_the_prefix_is_refused(rubbish):
     for text in (rubbish.decode("latin1"), base64.urlsafe_b64encode(rubbish).decode()):

@@ -11,12 +11,17 @@ export function makeCanvas(parent, label) {
   box.append(caption, canvas);
   parent.append(box);
   const pen = canvas.getContext("2d");
+  let w = 0, h = 0; // asking the canvas at each picture would make the browser lay the page out each time
+  const measure = () => { w = canvas.clientWidth; h = canvas.clientHeight; };
+  const resized = new ResizeObserver(measure);
+  resized.observe(canvas);
   let colours = null;
   let coloursRead = -1e9;
   return {
     canvas,
-    caption,
     pen,
+    setCaption(text) { if (caption.textContent !== text) caption.textContent = text; },
+    stop: () => resized.disconnect(),
     // The theme may change at any time; reading it costs a style computation, so twice a second is enough.
     colours() {
       if (performance.now() - coloursRead > 500) {
@@ -29,7 +34,7 @@ export function makeCanvas(parent, label) {
     },
     // Clears the canvas and returns its size in CSS pixels, or null while it has none.
     begin() {
-      const w = canvas.clientWidth, h = canvas.clientHeight;
+      if (!w || !h) measure();
       if (!w || !h) return null;
       const dpr = Math.min(globalThis.devicePixelRatio || 1, 2);
       if (canvas.width !== Math.round(w * dpr) || canvas.height !== Math.round(h * dpr)) {

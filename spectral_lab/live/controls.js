@@ -117,8 +117,12 @@ export function makeControls(settings, transport, move, act, words) {
   // `busy(name)`: the hand moved this setting and the kernel has not answered yet.
   function draw(scene, frame, busy) {
     if (!made) build(scene.controls);
-    for (const [name, show] of follow) if (!busy(name)) show(frame.controls.values[name]);
-    words(frame.words, frame.message);
+    for (const control of follow) {
+      const [name, show, shown] = control, value = JSON.stringify(frame.controls.values[name]);
+      if (busy(name)) control[2] = undefined; // the hand may leave it anywhere
+      else if (value !== shown) { show(frame.controls.values[name]); control[2] = value; }
+    }
+    words(frame.words, frame.message, frame.playing);
   }
   return { draw };
 }

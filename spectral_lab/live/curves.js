@@ -82,5 +82,5 @@ export function makeCurves(parent) {
     drawLosses(scene);
     drawTransition(scene);
   }
-  return { draw, remember, every: 4 };
+  return { draw, remember, every: 8, stop: () => { losses.stop(); transition.stop(); } };
 }

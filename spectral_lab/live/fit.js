@@ -47,5 +47,5 @@ export function makeFit(parent) {
     curve(target, 5, colours.faint);
     curve(output, 2, scene.colours.positive);
   }
-  return { draw, every: 2 };
+  return { draw, every: 4, stop: face.stop };
 }

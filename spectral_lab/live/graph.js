@@ -48,22 +48,24 @@ export function makeGraph(parent) {
     return { bundles, faint };
   }
 
-  function drawNode(pen, colours, x, y, state, radius, shape) {
-    pen.beginPath();
-    pen.lineWidth = 1.4;
-    pen.strokeStyle = pen.fillStyle = colours.ink;
+  function addNode(paths, state, x, y, radius) {
+    const path = paths[state];
     if (state === "pruned") {
       const r = Math.min(radius, 4);
-      pen.moveTo(x - r, y - r); pen.lineTo(x + r, y + r);
-      pen.moveTo(x - r, y + r); pen.lineTo(x + r, y - r);
-      pen.stroke();
-      return;
+      path.moveTo(x - r, y - r); path.lineTo(x + r, y + r);
+      path.moveTo(x - r, y + r); path.lineTo(x + r, y - r);
+    } else if (state === "bias") path.rect(x - radius, y - radius, 2 * radius, 2 * radius);
+    else { path.moveTo(x + radius, y); path.arc(x, y, radius, 0, 2 * Math.PI); }
+  }
+
+  function drawNodes(pen, colours, paths) {
+    pen.lineWidth = 1.4;
+    pen.strokeStyle = colours.ink;
+    for (const [state, path] of Object.entries(paths)) {
+      pen.fillStyle = state === "live" ? colours.ink : colours.paper;
+      if (state !== "pruned") pen.fill(path);
+      pen.stroke(path);
     }
-    if (shape === "square") pen.rect(x - radius, y - radius, 2 * radius, 2 * radius);
-    else pen.arc(x, y, radius, 0, 2 * Math.PI);
-    if (state === "dormant" || shape === "square") pen.fillStyle = colours.paper;
-    pen.fill();
-    pen.stroke();
   }
 
   function draw(scene, frame) {
@@ -80,25 +82,27 @@ export function makeGraph(parent) {
     const top = (leap, a) => 4 + head * (0.1 - 0.3 * leap / nodes.length) + 0.06 * (Y[a] - head);
     const { bundles, faint } = bundle(scene, frame, state, X, Y, layer, top);
     pen.strokeStyle = colours.faint;
-    pen.lineWidth = 0.5;
-    pen.globalAlpha = 0.5;
+    pen.lineWidth = 1; // exactly one pixel is drawn in half the time of thinner or thicker
+    pen.globalAlpha = 0.25;
     pen.stroke(faint);
     pen.globalAlpha = 0.8;
     for (const [key, path] of [...bundles].sort((a, b) => Math.abs(a[0]) - Math.abs(b[0]))) {
       pen.strokeStyle = key > 0 ? scene.colours.positive : scene.colours.negative;
-      pen.lineWidth = 0.6 + 4.4 * Math.abs(key) / WIDTHS;
+      pen.lineWidth = Math.abs(key) < 1 ? 1 : 1 + 4.4 * Math.abs(key) / WIDTHS;
       pen.stroke(path);
     }
     pen.globalAlpha = 1;
     const strength = frame.arrays["graph.strength"], widest = Math.max(...nodes.slice(1, -1));
     const rows = widest <= 16 ? widest : widest <= 40 ? widest / 2 : 40; // as in topology.layout
     const room = Math.max(2.5, Math.min(10, 0.38 * (size.h - head) / rows));
+    const paths = { dormant: new Path2D(), pruned: new Path2D(), live: new Path2D(), bias: new Path2D() };
     for (let n = 0; n < total; n++) {
       const hidden = layer[n] > 0 && layer[n] < nodes.length - 1;
       const s = hidden ? Math.min(1, strength[n - nodes[0]]) : 1;
       const radius = hidden ? (state[n] === "live" ? room * (0.55 + 0.45 * Math.sqrt(s)) : 0.55 * room) : 9;
-      drawNode(pen, colours, X[n], Y[n], state[n], radius, bias && n === nodes[0] - 1 ? "square" : "circle");
+      addNode(paths, bias && n === nodes[0] - 1 ? "bias" : state[n], X[n], Y[n], radius);
     }
+    drawNodes(pen, colours, paths);
     pen.fillStyle = colours.ink;
     pen.font = "13px system-ui, sans-serif";
     pen.textBaseline = "middle";
@@ -108,8 +112,8 @@ export function makeGraph(parent) {
     pen.fillText("y", X[total - 1] + 14, Y[total - 1]);
     const count = { live: 0, dormant: 0, pruned: 0 };
     for (let n = nodes[0]; n < nodes[0] + strength.length; n++) count[state[n]]++;
-    face.caption.textContent = `network: ${count.live} live ●  ${count.dormant} dormant ○` + (count.pruned ? `  ${count.pruned} pruned ×` : "");
+    face.setCaption(`network: ${count.live} live ●  ${count.dormant} dormant ○` + (count.pruned ? `  ${count.pruned} pruned ×` : ""));
     Object.assign(face.canvas.dataset, count);
   }
-  return { draw, every: 1 };
+  return { draw, every: 1, stop: face.stop };
 }

@@ -28,7 +28,8 @@ def scene(instrument: Instrument) -> tuple[dict[str, Any], Arrays]:
 def frame(instrument: Instrument, moment: Moment) -> tuple[dict[str, Any], Arrays]:
     """Weights of the links (positive or negative) and path strengths of the hidden neurons."""
     nodes = instrument.network.nodes
-    weights = torch.cat([moment.weights[ij].flatten() for ij in sorted(moment.weights)]).numpy()
+    blocks = moment.shape.weights
+    weights = torch.cat([blocks[ij].flatten() for ij in sorted(blocks)]).numpy()
     arrays: Arrays = {"strength": torch.cat(moment.shape.strengths).numpy()}
     if _n_links(nodes) > FIXED_LINKS:
         strongest = np.argpartition(np.abs(weights), -STRONGEST)[-STRONGEST:]

@@ -14,12 +14,11 @@ import torch
 import traitlets
 from torch import Tensor
 
-from spectral_lab.decomposition import Weights
 from spectral_lab.live.scene import Scene, decode, encode
 from spectral_lab.live.settings import SETTINGS, check
 from spectral_lab.networks import ACTIVATIONS, SpectralNet
 from spectral_lab.tasks import alpha_beta, alpha_beta_target
-from spectral_lab.topology import LIVE, Structure, structure
+from spectral_lab.topology import Structure, structure
 from spectral_lab.training import Record, Training, TrainingDiverged, train
 
 POINTS = 2000  # samples of the task
@@ -41,7 +40,6 @@ class Moment:
     """Everything that the views show, read off the network once."""
 
     record: PlaygroundRecord
-    weights: Weights
     shape: Structure
     masks: list[Tensor] | None  # per hidden layer 1 for a neuron that stays, 0 for a pruned one; None: nothing is pruned
     output: Tensor  # (GRID², 1), of the pruned network
@@ -175,6 +173,7 @@ class Instrument(traitlets.HasTraits):
             self._start = {name: getattr(self, name) for name, setting in SETTINGS.items() if setting.scene}
             self._moves: list[tuple[int, str, Any]] = []
             self._history: list[PlaygroundRecord] = []
+            self._just_read: Structure | None = None
             self._record()
 
     # -- training --------------------------------------------------------------------------------------------------
@@ -212,6 +211,7 @@ class Instrument(traitlets.HasTraits):
                 self._training.advance()
                 left -= 1
             self._record()
+            self._just_read = self._training.structure
 
     def _record(self) -> None:
         try:
@@ -229,8 +229,8 @@ class Instrument(traitlets.HasTraits):
     def moment(self) -> Moment:
         """The network of now as the views need it, with the neurons below ``threshold`` cut off."""
         with self._lock:
-            weights = self.network.weights()
-            shape = structure(self.network, LIVE, weights)
+            # what the record of this very slice has read off already; otherwise a hand may have changed the network since
+            shape, self._just_read = self._just_read or structure(self.network), None
             masks = [(s > self.threshold).float() for s in shape.strengths] if self.threshold else None
             pruned_loss = None
             if masks is not None:
@@ -238,7 +238,7 @@ class Instrument(traitlets.HasTraits):
                 output = self.network.signals(x, masks)[-1]
                 pruned_loss = float(torch.nn.functional.mse_loss(output, y))
             on_square = self.network.signals(self._square, masks)[-1]
-            return Moment(self._history[-1], weights, shape, masks, on_square, pruned_loss)
+            return Moment(self._history[-1], shape, masks, on_square, pruned_loss)
 
     @property
     def target_on_square(self) -> Tensor:

@@ -1,8 +1,11 @@
 // The browser's half of the playground: the clock that asks the kernel for pictures, and the views of each page.
-// A question is {number, client, build, train, set, action}; its answer is one "frame", preceded by a "scene" if the
-// network was built anew.
+// A question is {number, client, build, train, set, action}.  It is answered by `train` slices of training with one
+// "frame" after each, or by one frame if nothing is to be trained, preceded by a "scene" if the network was built anew.
 
-const IN_FLIGHT = 2; // questions under way while training: one is computed while the other is painted
+const SLICES = 3; // slices a question: every message costs the server as much as a small picture
+const MOVING = 400; // ms after a move in which a question asks for one slice only, so that the next move is answered soon
+const AHEAD = 1; // ask for more when only so many pictures are still to come: the kernel is never left waiting
+const UNPAINTED = 2; // but not while so many pictures wait to be painted: a slow or hidden page stops the work
 const INTERVAL = 1000 / 30; // at most so many pictures a second
 const SILENCE = 3000; // ms without an answer before the page says so
 const engines = new Map();
@@ -24,41 +27,44 @@ function makeEngine(model) {
   const client = Math.random().toString(36).slice(2);
   const views = new Set();
   let scene = null, frame = null, dirty = false, raf = 0, timer = 0;
-  let number = 0, answered = 0, unpainted = 0, inFlight = 0, lastAsked = 0, lastHeard = performance.now();
-  let moved = {}, actions = [], connected = true;
+  let number = 0, answered = 0, unpainted = 0, nextAsk = 0, lastMoved = -1e9, lastHeard = performance.now();
+  let moved = {}, actions = [], moving = 0, connected = true;
+  const toCome = new Map(); // number of a question → pictures it will still bring
   const movedAt = {}; // setting → number of the question that carried it, Infinity while it waits
 
   const busy = (name) => movedAt[name] > answered;
+  const expected = () => [...toCome.values()].reduce((a, b) => a + b, 0);
 
-  function ask(train) {
-    const set = moved;
-    moved = {};
+  function ask(train, set = {}, action = undefined) {
     number++;
     for (const name of Object.keys(set)) movedAt[name] = number;
-    lastAsked = performance.now();
-    if (!inFlight) lastHeard = lastAsked;
-    inFlight++;
+    if (!toCome.size) lastHeard = performance.now();
+    toCome.set(number, Math.max(1, train));
     try {
-      model.send({ number, client, build: scene ? scene.build : null, train, set, action: actions.shift() });
+      model.send({ number, client, build: scene ? scene.build : null, train, set, action });
     } catch (error) {
       setConnected(false);
     }
   }
 
-  // Ask as often as it makes sense: for moves at once, for training with each painted picture.
+  // Ask as often as it makes sense: for moves at once, one question at a time; for training ahead of the last picture.
   function pump() {
     clearTimeout(timer);
-    const waiting = actions.length > 0 || Object.keys(moved).length > 0;
-    const playing = frame !== null && frame.playing && views.size > 0;
-    if (!(playing || waiting) || inFlight >= (playing ? IN_FLIGHT : 1)) return;
-    const wait = lastAsked + INTERVAL - performance.now();
-    if (wait > 0 && !(waiting && inFlight === 0)) timer = setTimeout(pump, wait);
-    else { ask(playing); pump(); }
+    if (!toCome.has(moving) && (actions.length > 0 || Object.keys(moved).length > 0)) {
+      const set = moved;
+      moved = {};
+      ask(0, set, actions.shift());
+      moving = number;
+    }
+    if (frame === null || !frame.playing || views.size === 0 || expected() > AHEAD || unpainted >= UNPAINTED) return;
+    const now = performance.now(), slices = now - lastMoved < MOVING ? 1 : SLICES;
+    if (now < nextAsk) { timer = setTimeout(pump, nextAsk - now); return; }
+    nextAsk = now + slices * INTERVAL;
+    ask(slices);
   }
 
   function paint() {
     raf = 0;
-    inFlight = Math.max(0, inFlight - unpainted);
     unpainted = 0;
     if (dirty && scene && frame && frame.build === scene.build) for (const view of views) view.draw(scene, frame, busy);
     dirty = false;
@@ -77,26 +83,32 @@ function makeEngine(model) {
     const own = { ...message, arrays: readArrays(message.contents, buffers[0]) };
     if (message.kind === "scene") { scene = own; return; }
     frame = own;
-    if (message.client === client) { answered = Math.max(answered, message.number); unpainted++; }
+    if (message.client === client && toCome.has(message.number)) {
+      answered = Math.max(answered, message.number);
+      if (message.done) toCome.delete(message.number);
+      else toCome.set(message.number, toCome.get(message.number) - 1);
+    }
+    unpainted++;
     for (const view of views) view.remember(scene, frame);
     dirty = true;
     if (!raf) raf = requestAnimationFrame(paint);
+    pump();
   }
   model.on("msg:custom", onMessage);
 
   const watch = setInterval(() => {
-    if (inFlight > 0 && performance.now() - lastHeard > SILENCE) {
+    if (toCome.size > 0 && performance.now() - lastHeard > SILENCE) {
       setConnected(false);
-      inFlight = 0; // whatever was under way is lost or late; try again
+      toCome.clear(); // whatever was under way is lost or late; try again
       lastHeard = performance.now();
-      ask(false);
+      ask(0);
     }
   }, 500);
 
   return {
-    move(name, value) { moved[name] = value; movedAt[name] = Infinity; pump(); },
-    act(action) { actions.push(action); pump(); },
-    add(view) { views.add(view); if (scene && frame) { view.remember(scene, frame); dirty = true; raf ||= requestAnimationFrame(paint); } else ask(false); pump(); },
+    move(name, value) { moved[name] = value; movedAt[name] = Infinity; lastMoved = performance.now(); pump(); },
+    act(action) { actions.push(action); lastMoved = performance.now(); pump(); },
+    add(view) { views.add(view); if (scene && frame) { view.remember(scene, frame); dirty = true; raf ||= requestAnimationFrame(paint); } else ask(0); pump(); },
     remove(view) { views.delete(view); },
     stop() { model.off("msg:custom", onMessage); clearInterval(watch); clearTimeout(timer); cancelAnimationFrame(raf); },
   };
@@ -120,12 +132,13 @@ function makePage(el, engine) {
   el.classList.add("sl-host");
   el.replaceChildren(root);
 
-  let spokenAt = -1e9, message = "";
+  let spokenAt = -1e9, writtenAt = -1e9, message = "";
   const sayAlarm = (offline) => { const text = offline ? "The kernel is not connected, or busy. If it was restarted, run the cell again." : message; if (alarm.textContent !== text) alarm.textContent = text; };
   let offline = false;
-  const words = (text, problem) => {
-    line.textContent = text;
-    if (performance.now() - spokenAt > 4000) { spoken.textContent = text; spokenAt = performance.now(); }
+  const words = (text, problem, playing) => {
+    const now = performance.now();
+    if (!playing || now - writtenAt > 200) { line.textContent = text; writtenAt = now; } // nobody reads faster
+    if (now - spokenAt > 4000) { spoken.textContent = text; spokenAt = now; }
     message = problem;
     sayAlarm(offline);
   };
@@ -152,7 +165,7 @@ function makePage(el, engine) {
       frames++;
       Object.assign(root.dataset, { frames, step: frame.curves.now[0], alpha: frame.controls.values.alpha, rho: frame.controls.values.rho });
     },
-    stop() { resized.disconnect(); clearTimeout(resting); },
+    stop() { resized.disconnect(); clearTimeout(resting); for (const view of drawn) view.stop(); },
   };
 }
 

@@ -1,9 +1,9 @@
 """The playground: the instrument in a notebook, as one widget.
 
-The browser is the clock.  After each picture it has painted it asks for the next slice of training, with the settings
-that the hand has moved since; the kernel applies them, trains for at most 30 ms and answers with one picture.  At most
-two questions are under way, so nothing queues up, and a closed or hidden view stops the work by itself.  The browser's
-half of this is ``playground.js``; every view is a pair of modules, ``graph.py`` and ``graph.js`` and so on.
+The browser is the clock.  As pictures arrive and are painted it asks for the next slices of training; the kernel trains
+for about 30 ms a slice and answers with one picture each.  What the hand has moved goes at once, in one question at a
+time.  So nothing queues up, and a closed or hidden view stops the work by itself.  The browser's half of this is
+``playground.js``; every view is a pair of modules, ``graph.py`` and ``graph.js`` and so on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from spectral_lab.plotting import MIDDLE, NEGATIVE, POSITIVE
 
 HERE = Path(__file__).parent
 VIEWS: dict[str, ModuleType] = {"controls": controls, "graph": graph, "spectrum": spectrum, "fit": fit, "curves": curves}
-SLICE = 0.03  # seconds of training a picture: about 25 pictures a second, most of the time for training
+SLICE = 0.03  # seconds of training a picture: about 25 pictures a second, and most of the time for training
+MOST_SLICES = 4  # a question; the browser asks for fewer
 ACTIONS = ("train", "pause", "step", "reset")
 log = logging.getLogger(__name__)
 
@@ -110,23 +111,34 @@ class Playground(Instrument, anywidget.AnyWidget):
                 self._send_picture({})
 
     def _on_message(self, _: Any, question: dict[str, Any], buffers: Any) -> None:
-        """Answer a question of the browser with one picture, whatever happens."""
-        with self._lock:
-            self._watched = self._answering = True
-            question = question if isinstance(question, dict) else {}
-            try:
+        """Answer a question of the browser with one picture, or one after each slice of training, whatever happens."""
+        question = question if isinstance(question, dict) else {}
+        self._watched = self._answering = True
+        try:
+            with self._lock:
                 self._obey(question)
-            except Exception as error:  # shown in words; the instrument goes on living
-                self.playing = False
-                self._message = str(error) or type(error).__name__
-                if not isinstance(error, (ValueError, ArithmeticError)):
-                    log.exception("the playground could not do what the browser asked")
-            finally:
-                self._answering = False
+            slices = question.get("train")
+            slices = min(slices, MOST_SLICES) if isinstance(slices, int) else 0
+            for left in range(slices - 1, -1, -1):
+                with self._lock:
+                    if not self.playing:
+                        break
+                    self.train_slice(SLICE)
+                    if left and self.playing:
+                        self._send_picture(question, done=False)
+        except Exception as error:  # shown in words; the instrument goes on living
+            self.playing = False
+            self._message = str(error) or type(error).__name__
+            if not isinstance(error, (ValueError, ArithmeticError)):
+                log.exception("the playground could not do what the browser asked")
+        finally:
+            self._answering = False
+        with self._lock:
             self._send_picture(question)
 
     def _obey(self, question: dict[str, Any]) -> None:
-        moved, action = question.get("set", {}), question.get("action")
+        """Set what the hand moved and do what the button says."""
+        moved, action = question.get("set") or {}, question.get("action")
         if moved or action:
             self._message = ""
         for name, value in moved.items():
@@ -141,10 +153,8 @@ class Playground(Instrument, anywidget.AnyWidget):
             self.playing = action == "train"
         if action == "step":
             super().run(1)
-        elif self.playing and question.get("train"):
-            self.train_slice(SLICE)
 
-    def _send_picture(self, question: dict[str, Any]) -> None:
+    def _send_picture(self, question: dict[str, Any], *, done: bool = True) -> None:
         """Send what the views show now, and first what stays while a network trains, if the browser does not have it."""
         if question.get("build") != self._build:
             self.send(*self._picture("scene", [(name, view.scene(self)) for name, view in VIEWS.items()], build=self._build))
@@ -153,6 +163,7 @@ class Playground(Instrument, anywidget.AnyWidget):
             "build": self._build,
             "client": question.get("client"),
             "number": question.get("number"),
+            "done": done,  # no more pictures will come for this question
             "playing": self.playing,
             "words": self.words(moment),
             "message": self._message,

@@ -45,5 +45,5 @@ export function makeSpectrum(parent) {
     const threshold = frame.controls.values.threshold;
     if (threshold > 0) line(threshold, [6, 4], colours.ink);
   }
-  return { draw, every: 2 };
+  return { draw, every: 4, stop: face.stop };
 }
