@@ -96,7 +96,7 @@ def alpha_beta(
         seed: of the points and the noise; the points do not depend on alpha, beta, g, w or noise.
 
     Returns:
-        x (n, dim) and y (n, 1), float32.
+        x (n, dim) and y (n, 1), of torch's default float type.
 
     Raises:
         ValueError: a value outside its range, named.

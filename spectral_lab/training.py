@@ -253,11 +253,13 @@ class Training(Iterator[Record]):
         if not self._losses:  # nothing was trained since the last record: measure instead
             self._losses = [self.loss(self.network(self._x), self._y)]
         losses = torch.stack(self._losses)
-        parameters = list(self.network.parameters())
-        if not bool(losses.isfinite().all()) or not all(bool(p.isfinite().all()) for p in parameters):
+        shape = structure(self.network) if isinstance(self.network, SpectralNet) else None
+        # ‖Γ‖ overflows before the parameters do: a state from which the next loss would be infinite is no good state
+        sums = torch.stack([*losses, *(p.sum() for p in self.network.parameters())])
+        if not bool(sums.isfinite().all()) or (shape is not None and not math.isfinite(shape.norm)):
             self._raise_diverged(losses)
         self._losses = []
-        self.structure = shape = structure(self.network) if isinstance(self.network, SpectralNet) else None
+        self.structure = shape
         self._keep()
         return Record(
             step=self.step,

@@ -4,6 +4,7 @@ import math
 import re
 import threading
 from dataclasses import replace
+from itertools import pairwise
 
 import matplotlib as mpl
 import pytest
@@ -453,3 +454,26 @@ def test_alpha_grows_the_network_and_rho_takes_it_back(seed):
 def test_the_grid_has_the_points_that_the_views_expect():
     assert input_square().shape == (GRID**2, 2)
     assert Instrument().target_on_square.shape == (GRID**2, 1)
+
+
+def test_a_long_history_is_thinned_to_equal_gaps_and_keeps_both_ends(monkeypatch):
+    monkeypatch.setattr("spectral_lab.live.instrument.HISTORY", 40)
+    instrument = Instrument(hidden=(2,))
+    record = instrument.history[0]
+    for step in range(1, 3000):
+        instrument._remember(replace(record, step=step))
+    steps = [r.step for r in instrument.history]
+    assert steps[0] == 0
+    assert steps[-1] == 2999
+    assert 20 <= len(steps) <= 40
+    gaps = [b - a for a, b in pairwise(steps[:-1])]
+    assert max(gaps) <= 4 * min(gaps)
+
+
+def test_after_a_divergence_with_huge_but_finite_weights_a_lower_learning_rate_goes_on():
+    instrument = Instrument(hidden=(5, 5, 5), rho=0.0, lr=1e3)
+    with pytest.raises(TrainingDiverged, match="Lower lr"):
+        instrument.run(2000)
+    instrument.lr = 1e-3
+    instrument.run(40)
+    assert instrument.history[-1].path_norm < float("inf")

@@ -3,8 +3,8 @@
 export function makeCurves(parent) {
   const losses = makeCanvas(parent, "loss over steps");
   const transition = makeCanvas(parent, "‖Γ‖ against α");
-  const KEPT = 800; // beyond it every second point of the past is dropped
-  let rows = [], build = null;
+  const KEPT = 800; // points of the past; beyond it they are thinned to equal gaps in step
+  let rows = [], build = null, gap = 0;
 
   // Rows are (step, data loss, ρΩ, α, ‖Γ‖).
   function remember(scene, frame) {
@@ -12,11 +12,17 @@ export function makeCurves(parent) {
       const past = scene.arrays["curves.past"];
       rows = Array.from({ length: past.length / 5 }, (_, k) => [...past.slice(5 * k, 5 * k + 5)]);
       build = scene;
+      gap = 0;
     }
     const now = frame.curves.now, last = rows[rows.length - 1];
     if (last && now[0] < last[0]) rows = rows.filter((row) => row[0] <= now[0]);
-    if (!last || now.some((v, i) => v !== last[i])) rows.push(now);
-    if (rows.length > KEPT) rows = rows.filter((_, k) => k % 2 === 0 || k === rows.length - 1);
+    if (last && now.every((v, i) => v === last[i])) return;
+    if (rows.length > 1 && last[0] - rows[rows.length - 2][0] < gap) rows.pop(); // too close to the one before to stay
+    rows.push(now);
+    if (rows.length > KEPT) {
+      rows = rows.filter((_, k) => k % 2 === 0 || k === rows.length - 1);
+      gap = 2 * (now[0] - rows[0][0]) / KEPT;
+    }
   }
 
   function drawLosses(scene) {

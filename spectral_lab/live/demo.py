@@ -28,8 +28,9 @@ STORY: list[tuple[str, str, dict[str, float]]] = [
     ("4_grows_again", "ρ = 1e-4: they come back", {"rho": 1e-4}),
 ]
 STEPS = 1600  # a stage; enough for each to settle at the default settings
-PICTURES = 8  # of the animation, a stage
+PICTURES = 7  # of the animation, a stage
 FRAME_MS = 120
+DPI, LARGE = 72, 108  # of the animation, and of the picture that a stage ends with
 
 
 def play(out: Path, *, seed: int = 0, console: Console | None = None) -> list[dict[str, Any]]:
@@ -53,11 +54,12 @@ def play(out: Path, *, seed: int = 0, console: Console | None = None) -> list[di
             for k in range(PICTURES):
                 # many pictures while things change fast, fewer when they settle
                 instrument.run(round(STEPS * (((k + 1) / PICTURES) ** 2 - (k / PICTURES) ** 2)))
-                frames.append(_picture(instrument, title, dpi=72))
+                picture = _picture(instrument, title, DPI if k < PICTURES - 1 else LARGE)
+                frames.append(picture)
                 progress.update(bar, advance=1, description=title)
             last = instrument.history[-1]
             stages.append({"title": title, "moves": moves, **asdict(last)})
-            picture = _picture(instrument, title, dpi=110)
+            frames[-1] = picture.resize(frames[0].size)
             write_atomically(out / f"{name}.png", lambda path, picture=picture: picture.save(path, format="png"))  # type: ignore[misc]
     hold = [FRAME_MS] * (PICTURES - 1) + [1500]
     options: dict[str, Any] = {

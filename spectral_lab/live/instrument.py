@@ -173,6 +173,7 @@ class Instrument(traitlets.HasTraits):
             self._start = {name: getattr(self, name) for name, setting in SETTINGS.items() if setting.scene}
             self._moves: list[tuple[int, str, Any]] = []
             self._history: list[PlaygroundRecord] = []
+            self._gap = 0.0  # steps between records that are kept
             self._just_read: Structure | None = None
             self._record()
 
@@ -219,9 +220,17 @@ class Instrument(traitlets.HasTraits):
         except TrainingDiverged:
             self.playing = False
             raise
-        self._history.append(PlaygroundRecord(**asdict(record), alpha=self.alpha, beta=self.beta))
-        if len(self._history) > HISTORY:
-            self._history = self._history[:-1:2] + self._history[-1:]
+        self._remember(PlaygroundRecord(**asdict(record), alpha=self.alpha, beta=self.beta))
+
+    def _remember(self, record: PlaygroundRecord) -> None:
+        """Keep the newest record, and of the older ones so many that they stand at about equal gaps in step."""
+        history = self._history
+        if len(history) > 1 and history[-1].step - history[-2].step < self._gap:
+            history.pop()  # too close to the one before to stay
+        history.append(record)
+        if len(history) > HISTORY:
+            self._history = history[:-1:2] + history[-1:]
+            self._gap = 2 * (record.step - history[0].step) / HISTORY
 
     # -- what there is to see --------------------------------------------------------------------------------------
 

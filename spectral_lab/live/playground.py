@@ -20,6 +20,7 @@ import traitlets
 from spectral_lab.live import controls, curves, fit, graph, spectrum
 from spectral_lab.live.frames import Arrays, pack
 from spectral_lab.live.instrument import Instrument
+from spectral_lab.live.settings import check
 from spectral_lab.plotting import MIDDLE, NEGATIVE, POSITIVE
 
 HERE = Path(__file__).parent
@@ -112,7 +113,7 @@ class Playground(Instrument, anywidget.AnyWidget):
 
     def _on_message(self, _: Any, question: dict[str, Any], buffers: Any) -> None:
         """Answer a question of the browser with one picture, or one after each slice of training, whatever happens."""
-        question = question if isinstance(question, dict) else {}
+        question = dict(question) if isinstance(question, dict) else {}
         self._watched = self._answering = True
         try:
             with self._lock:
@@ -141,10 +142,13 @@ class Playground(Instrument, anywidget.AnyWidget):
         moved, action = question.get("set") or {}, question.get("action")
         if moved or action:
             self._message = ""
-        for name, value in moved.items():
+        checked = {}
+        for name, value in moved.items():  # all are looked at before any is moved
             if name not in controls.SENT:
                 raise ValueError(f"there is no control {name!r}")
-            setattr(self, name, tuple(value) if isinstance(value, list) else value)
+            checked[name] = check(name, tuple(value) if isinstance(value, list) else value)
+        for name, value in checked.items():
+            setattr(self, name, value)
         if action is not None and action not in ACTIONS:
             raise ValueError(f"there is no action {action!r}; wanted one of {', '.join(ACTIONS)}")
         if action == "reset":
@@ -158,6 +162,7 @@ class Playground(Instrument, anywidget.AnyWidget):
         """Send what the views show now, and first what stays while a network trains, if the browser does not have it."""
         if question.get("build") != self._build:
             self.send(*self._picture("scene", [(name, view.scene(self)) for name, view in VIEWS.items()], build=self._build))
+            question["build"] = self._build  # once for all the pictures that answer it
         moment = self.moment()
         head = {
             "build": self._build,

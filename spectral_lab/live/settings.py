@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from spectral_lab.networks import ACTIVATIONS
@@ -29,7 +30,7 @@ def number(low: float, high: float, meaning: str, *, open_low: bool = False) -> 
     """A check for a finite number in [low, high], or (low, high] with ``open_low``."""
 
     def check(name: str, value: Any) -> float:
-        ok = isinstance(value, (int, float)) and not isinstance(value, bool)  # NaN fails low <= value
+        ok = isinstance(value, Real) and not isinstance(value, bool)  # NaN fails low <= value
         if not ok or not low <= value <= high or (open_low and value == low):
             interval = f"{'(' if open_low else '['}{low:g}, {high:g}]"
             raise ValueError(f"{name} = {value!r}; wanted a number in {interval}: {meaning}")
@@ -42,9 +43,9 @@ def whole(low: int, high: int, meaning: str) -> Check:
     """A check for a whole number in [low, high]."""
 
     def check(name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
             raise ValueError(f"{name} = {value!r}; wanted a whole number from {low} to {high}: {meaning}")
-        return value
+        return int(value)
 
     return check
 
