@@ -303,3 +303,4 @@ def test_a_lost_kernel_is_said_so(open_page: Any) -> None:
     page.wait_for_function("() => document.querySelector('.sl-alarm').textContent.includes('not connected')", timeout=15_000)
     lab_server.run_cell(page, FIRST)
     page.wait_for_function("() => [...document.querySelectorAll('.sl-root')].some(e => e.dataset.step === '0')", timeout=40_000)
+    assert lab_server.kernel_says(page, "print(playground.step)") == "0"

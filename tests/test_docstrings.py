@@ -6,7 +6,22 @@ import inspect
 
 import pytest
 
-MODULES = [f"spectral_lab.{name}" for name in ("decomposition", "networks", "tasks", "topology", "training")]
+LIVE = [
+    f"live.{name}" for name in ("settings", "scene", "instrument", "playground", "frames", "graph", "spectrum", "fit", "curves")
+]
+NAMES = [
+    "decomposition",
+    "networks",
+    "tasks",
+    "topology",
+    "training",
+    "plotting",
+    "cli",
+    *LIVE,
+    "live.controls",
+    "live.picture",
+]
+MODULES = [f"spectral_lab.{name}" for name in [*NAMES, "live.demo", "live.doctor", "live.server"]]
 FOUND = [test for name in ["spectral_lab", *MODULES] for test in doctest.DocTestFinder().find(importlib.import_module(name))]
 EXAMPLES = [test for test in FOUND if test.examples]
 

@@ -11,7 +11,7 @@ from spectral_lab.live.instrument import Instrument, Moment
 
 
 def scene(instrument: Instrument) -> tuple[dict[str, Any], Arrays]:
-    """Nothing stays."""
+    """Nothing stays while a network trains."""
     return {}, {}
 
 
