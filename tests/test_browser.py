@@ -256,6 +256,25 @@ def test_the_keyboard_reaches_every_control_and_moves_it(page: Any) -> None:
     assert page.evaluate("() => document.querySelectorAll('.jp-Notebook .jp-Cell').length") > 3  # no shortcut cut a cell
 
 
+def test_the_canvases_follow_the_theme_even_while_paused(page: Any) -> None:
+    inputs = """() => {
+        const c = document.querySelector('.sl-graph canvas');
+        const d = c.getContext('2d').getImageData(40, 0, 12, c.height).data;
+        let bright = 0; // of the strip in which the input nodes stand: bright pixels less dark ones
+        for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 200) bright += d[i] + d[i + 1] + d[i + 2] > 380 ? 1 : -1;
+        return bright;
+    }"""
+    change = "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })"
+    assert page.evaluate(inputs) < 0  # filled with dark ink
+    try:
+        page.evaluate(change, "JupyterLab Dark")
+        page.wait_for_timeout(4000)
+        assert page.evaluate(inputs) > 0
+    finally:
+        page.evaluate(change, "JupyterLab Light")
+        page.wait_for_timeout(3000)
+
+
 def test_hidden_layers_can_be_added_and_sized(page: Any) -> None:
     page.get_by_label("one hidden layer more").click()
     page.wait_for_function("() => document.querySelectorAll('[data-layer]').length === 2", timeout=5000)

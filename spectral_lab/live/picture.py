@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
 
 from spectral_lab import plotting
 from spectral_lab.live.curves import reference
 from spectral_lab.live.instrument import GRID, Instrument
 from spectral_lab.topology import LIVE, graph
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+
+class Picture(Figure):
+    """A figure that shows itself in a notebook; pyplot and its global state are never touched."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=70)
+        return buffer.getvalue()
 
 
-def figure(instrument: Instrument, *, width: float = 12.0, height: float = 6.0) -> Figure:
+def figure(instrument: Instrument, *, width: float = 12.0, height: float = 6.0) -> Picture:
     """Network, spectrum, fit, losses and ‖Γ‖ against α, as they are now."""
-    from matplotlib.figure import Figure  # a Figure of its own: pyplot and its global state are never touched
-
     moment = instrument.moment()
-    figure = Figure(figsize=(width, height))
+    figure = Picture(figsize=(width, height))
     # a fixed grid: matplotlib's automatic layouts would take longer than all the drawing
     grid = figure.add_gridspec(
         3, 8, left=0.01, right=0.985, bottom=0.09, top=0.93, hspace=0.5, wspace=1.0, height_ratios=[1, 1.1, 1]
@@ -46,8 +51,6 @@ def figure(instrument: Instrument, *, width: float = 12.0, height: float = 6.0) 
     return figure
 
 
-def png(instrument: Instrument, *, dpi: int = 70) -> str:
+def png(instrument: Instrument) -> str:
     """The figure as a PNG in base64, for a notebook's mime bundle."""
-    buffer = io.BytesIO()
-    figure(instrument).savefig(buffer, format="png", dpi=dpi)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return base64.b64encode(figure(instrument)._repr_png_()).decode()

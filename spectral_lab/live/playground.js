@@ -150,6 +150,9 @@ function makePage(el, engine) {
   const drawAll = () => { if (last) for (const view of drawn) view.draw(...last); };
   const resized = new ResizeObserver(() => drawAll());
   resized.observe(root);
+  // A change of theme: JupyterLab loads the new colours a moment after it has named the theme.
+  const themed = new MutationObserver(() => { for (const wait of [600, 2000]) setTimeout(drawAll, wait); });
+  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name"] });
 
   return {
     remember: (scene, frame) => scene && curves.remember(scene, frame),
@@ -165,7 +168,7 @@ function makePage(el, engine) {
       frames++;
       Object.assign(root.dataset, { frames, step: frame.curves.now[0], alpha: frame.controls.values.alpha, rho: frame.controls.values.rho });
     },
-    stop() { resized.disconnect(); clearTimeout(resting); for (const view of drawn) view.stop(); },
+    stop() { resized.disconnect(); themed.disconnect(); clearTimeout(resting); for (const view of drawn) view.stop(); },
   };
 }
 
