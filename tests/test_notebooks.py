@@ -83,7 +83,7 @@ def test_is_committed_without_outputs_that_nothing_compares(path: Path) -> None:
             continue
         compared = cell.source.startswith("# NBVAL_CHECK_OUTPUT")
         assert compared == bool(cell.outputs) == ("keep_output" in cell.metadata.get("tags", [])), cell.source[:60]
-        assert cell.execution_count is None
+        assert cell.execution_count is not None or not compared  # nbval compares only cells that have a number
 
 
 @every_notebook
