@@ -20,6 +20,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import lab_server
 
+STORY_CELL = "playground.close()\nplayground = Playground(alpha=0.0)\nplayground"
 CELL = "from spectral_lab.live import Playground\nplayground = Playground(alpha=1.0, hidden=(300,), seed=0)\nplayground"
 ROUNDS = 12  # short ones, live training and run() in turn: a busy machine changes its speed within seconds
 
@@ -94,15 +95,47 @@ def measure(page: Any) -> dict[str, list[float]]:
     return found
 
 
+# What each stage of the story at the default settings must reach, in the counters of the page.
+STAGES = [
+    ("α = 0: nothing live", "True", "+graph.live === 0 && +root.step > 100"),
+    ("α to 1: 3 live, ‖Γ‖ up 100 ×", "playground.alpha = 1.0", "+graph.live >= 3 && +root.norm > 100 * flat"),
+    ("ρ to 1: 0 live, ‖Γ‖ < 1e-2", "playground.rho = 1.0", "+graph.live === 0 && +root.norm < 1e-2 && +root.rho === 1"),
+    ("ρ to 1e-4: live again", "playground.rho = 1e-4", "+graph.live >= 3 && +root.rho < 1"),
+]
+REACHED = """([condition, flat]) => new Promise(done => {
+    const start = performance.now(), last = [...document.querySelectorAll('.sl-root')].at(-1);
+    const root = last.dataset, graph = last.querySelector('.sl-graph canvas').dataset;
+    const met = new Function('root', 'graph', 'flat', `return ${condition}`);
+    const look = () => met(root, graph, flat) || performance.now() - start > 60000
+        ? done((performance.now() - start) / 1000) : requestAnimationFrame(look);
+    look();
+})"""
+
+
+def story(page: Any) -> list[float]:
+    """Seconds that each stage of the story takes in the browser, at the default settings."""
+    lab_server.run_cell(page, 1)
+    page.wait_for_function("() => [...document.querySelectorAll('.sl-root')].at(-1)?.dataset.frames < 20", timeout=30_000)
+    page.locator("[data-action=train]").last.click()
+    seconds, flat = [], 0.0
+    for _, move, condition in STAGES:
+        lab_server.kernel_says(page, move)
+        seconds.append(page.evaluate(REACHED, [condition, flat]))
+        page.wait_for_timeout(3000)  # let it settle before the next move
+        flat = flat or float(page.evaluate("() => [...document.querySelectorAll('.sl-root')].at(-1).dataset.norm"))
+    return seconds
+
+
 def main() -> None:
     """Start a server and a browser, measure, and print a table of medians."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    lab_server.write_notebook(folder / "bench.ipynb", CELL)
+    lab_server.write_notebook(folder / "bench.ipynb", CELL, STORY_CELL)
     with lab_server.running(folder, "bench.ipynb") as server, lab_server.browser_page() as page:
         lab_server.open_notebook(page, server)
-        lab_server.run_all(page)
+        lab_server.run_cell(page, 0)
         page.wait_for_selector(".sl-root[data-frames]", timeout=90_000)
         found = measure(page)
+        seconds = story(page)
     rows = [
         ("pictures", "painted pictures a second while training", "{:.1f}", "≥ 20"),
         ("delay", "slider to painted change, ms", "{:.0f}", "≤ 150"),
@@ -119,6 +152,12 @@ def main() -> None:
         values = found[key]
         table.add_row(what, *(form.format(f(values)) for f in (statistics.median, min, max)), wanted)
     Console().print(table)
+    stages = Table(title="the story at the default settings")
+    for column in ("stage", "seconds", "wanted"):
+        stages.add_column(column)
+    for (what, _, _), took in zip(STAGES, seconds, strict=True):
+        stages.add_row(what, f"{took:.1f}", "≤ 10")
+    Console().print(stages)
 
 
 if __name__ == "__main__":

@@ -166,7 +166,8 @@ function makePage(el, engine) {
       clearTimeout(resting);
       resting = setTimeout(drawAll, 200);
       frames++;
-      Object.assign(root.dataset, { frames, step: frame.curves.now[0], alpha: frame.controls.values.alpha, rho: frame.controls.values.rho });
+      const { alpha, rho } = frame.controls.values, [step, , , , norm] = frame.curves.now;
+      Object.assign(root.dataset, { frames, step, norm, alpha, rho }); // for whoever watches from outside
     },
     stop() { resized.disconnect(); themed.disconnect(); clearTimeout(resting); for (const view of drawn) view.stop(); },
   };
