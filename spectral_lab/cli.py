@@ -6,6 +6,7 @@ import argparse
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -157,9 +158,12 @@ def launch(port: int, notebook: str, *, voila: bool = False, browser: bool = Tru
     )
     command = server_command(folder, name, port, voila=voila, browser=reason is None)
     process = subprocess.Popen(command, env=environment)
+    former = signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # a stopped launcher leaves no server behind
     try:
         return process.wait()
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
         return 0
+    finally:
+        signal.signal(signal.SIGTERM, former)

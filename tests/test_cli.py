@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -360,3 +361,16 @@ def test_an_installed_package_copies_its_notebooks_and_leaves_yours_alone(tmp_pa
 
 def test_the_notebook_that_opens_is_there():
     assert (Path(spectral_lab.__file__).parent.parent / "notebooks" / START).is_file() or (notebook_folder() / START).is_file()
+
+
+def test_stopping_the_launcher_stops_the_server(started, no_display, folder, monkeypatch):
+    def stopped(self):
+        if not self.terminated:
+            signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr(started, "wait", stopped)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main([]) == 0
+    assert started.all[-1].terminated
+    assert signal.getsignal(signal.SIGTERM) is before
