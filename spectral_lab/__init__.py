@@ -4,10 +4,12 @@ The names below come in the order in which the course meets them.  The live inst
 ``spectral_lab.live.Playground``.
 """
 
-from spectral_lab.networks import DirectNet, SpectralNet
+from spectral_lab.direct import DirectNet
+from spectral_lab.networks import SpectralNet
+from spectral_lab.storage import load, save
 from spectral_lab.tasks import alpha_beta, digits
 from spectral_lab.topology import graph, path_tensor, structure
-from spectral_lab.training import Record, TrainingDiverged, load, save, train
+from spectral_lab.training import Record, TrainingDiverged, train
 
 __version__ = "0.1.0"
 

@@ -35,14 +35,18 @@ class Structure(NamedTuple):
 
 
 @torch.no_grad()
-def structure(network: SpectralNet, threshold: float = LIVE) -> Structure:
+def structure(network: SpectralNet, threshold: float = LIVE, masks: Sequence[Tensor] | None = None) -> Structure:
     """Path strengths, ‖Γ‖, live neurons and effective depth of a network.
 
     Args:
         network: read, never changed.
         threshold: path strength above which a neuron is live.
+        masks: per hidden layer a vector of zeros and ones; a zero cuts all links into that neuron.
     """
     weights = network.weights()
+    for (i, j), W in weights.items() if masks is not None else ():
+        if i <= len(masks):  # type: ignore[arg-type]  # the output has no mask
+            weights[i, j] = W * masks[i - 1].unsqueeze(-1)  # type: ignore[index]
     strengths, norm = path_strengths(weights, len(network.nodes))
     live = [s > threshold for s in strengths]
     counts = tuple(int(mask.sum()) for mask in live)

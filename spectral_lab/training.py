@@ -2,7 +2,7 @@ r"""Training as a stream of records: data loss + ρ Ω(λ) (SPARCS 4.4), minimis
 
 :func:`train` returns a :class:`Training`, an iterator: each step of the iteration trains a little and yields a
 :class:`Record`.  Between two records the caller may change ``rho``, ``penalty``, ``lr`` or the data; nothing here knows
-of screens, and nothing is random but through the seed.
+of screens, and nothing is random but through the seed.  :mod:`spectral_lab.storage` keeps runs in files.
 
 >>> from spectral_lab import SpectralNet, alpha_beta, train
 >>> network = SpectralNet([2, 30, 1])
@@ -13,18 +13,12 @@ of screens, and nothing is random but through the seed.
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spectral_lab.networks import SpectralNet
@@ -60,6 +54,24 @@ class Record:
     live: tuple[int, ...] | None = None  # live neurons in each hidden layer, by path strength
     path_norm: float | None = None  # ‖Γ‖
     depth: int | None = None  # effective depth: links on the longest live path
+
+
+class Snapshot(NamedTuple):
+    """Where a run of training stands, complete: every number that decides what comes next.  Its tensors never change."""
+
+    step: int
+    epochs: int
+    position: int  # in the order of this epoch
+    order: Tensor
+    generator: Tensor  # state of the random generator
+    numbers: tuple[Tensor, ...]  # parameters and buffers
+    moments: tuple[dict[str, Tensor], ...]  # Adam's, one a trainable parameter
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it holds, in bytes; the order is shared by the snapshots of an epoch and not counted."""
+        moments = [v for kept in self.moments for v in kept.values()]
+        return sum(t.nbytes for t in (self.generator, *self.numbers, *moments))
 
 
 def check_rho(rho: float) -> None:
@@ -109,7 +121,10 @@ class Training(Iterator[Record]):
         network: the module being trained, in place.
         rho: regularisation strength ρ, may be changed at any time; likewise ``penalty`` and ``lr``.
         step: optimiser steps done so far.
+        masks: hidden neurons that are switched off: a vector of zeros and ones for each hidden layer of a SpectralNet,
+            or None; a zero cuts all links into that neuron.
         structure: what was live at the last record; None before it, and for other networks than SpectralNet.
+        last_good: the snapshot of the last record, to which a diverged run returns.
     """
 
     def __init__(
@@ -142,10 +157,11 @@ class Training(Iterator[Record]):
         self._adam = torch.optim.Adam(parameters, lr=lr, fused=fused)
         self._place = next(network.parameters())
         self._epochs, self._position, self._order = 0, 0, torch.empty(0, dtype=torch.long)
+        self.masks: Sequence[Tensor] | None = None
         self.set_data(x, y)
         self._losses: list[Tensor] = []
         self.structure: Structure | None = None
-        self._keep()
+        self.last_good = self.snapshot()
 
     # -- what may be changed while training ------------------------------------------------------------------------
 
@@ -189,6 +205,11 @@ class Training(Iterator[Record]):
         self._check_lr(value)
         self._adam.param_groups[0]["lr"] = value
 
+    @property
+    def penalised(self) -> list[str]:
+        """Names of the parameters that Ω acts on."""
+        return list(self._eigenvalues)
+
     def set_data(self, x: Tensor, y: Tensor) -> None:
         """Train on other data from the next step on; with as many rows as before, the order of the batches goes on.
 
@@ -228,12 +249,19 @@ class Training(Iterator[Record]):
         self._position += self.batch_size
         return self._shuffled[0][window], self._shuffled[1][window]
 
+    def output(self, x: Tensor) -> Tensor:
+        """What the network answers to x, without the neurons that are switched off."""
+        if self.masks is None:
+            return self.network(x)
+        assert isinstance(self.network, SpectralNet)  # no other has masks
+        return self.network.signals(x, self.masks)[-1]
+
     def advance(self, steps: int = 1) -> None:
         """Take optimiser steps without making a record."""
         with torch.enable_grad():  # grad mode belongs to the thread, which may be another one at each call
             for _ in range(steps):
                 x, y = self._batch()
-                data_loss = self.loss(self.network(x), y)
+                data_loss = self.loss(self.output(x), y)
                 objective = data_loss
                 if self._rho and self._eigenvalues:
                     objective = data_loss + self._rho * self._omega(self._eigenvalues)
@@ -251,16 +279,16 @@ class Training(Iterator[Record]):
             TrainingDiverged: a loss or parameter is NaN or infinite; the network is back in its last good state.
         """
         if not self._losses:  # nothing was trained since the last record: measure instead
-            self._losses = [self.loss(self.network(self._x), self._y)]
+            self._losses = [self.loss(self.output(self._x), self._y)]
         losses = torch.stack(self._losses)
-        shape = structure(self.network) if isinstance(self.network, SpectralNet) else None
+        shape = structure(self.network, masks=self.masks) if isinstance(self.network, SpectralNet) else None
         # ‖Γ‖ overflows before the parameters do: a state from which the next loss would be infinite is no good state
         sums = torch.stack([*losses, *(p.sum() for p in self.network.parameters())])
         if not bool(sums.isfinite().all()) or (shape is not None and not math.isfinite(shape.norm)):
             self._raise_diverged(losses)
         self._losses = []
         self.structure = shape
-        self._keep()
+        self.last_good = self.snapshot()
         return Record(
             step=self.step,
             epoch=self._epochs + min(self._position / len(self._x), 1.0),
@@ -279,79 +307,54 @@ class Training(Iterator[Record]):
         self.advance(min(self.record_every, left))
         return self.record()
 
-    # -- the last good state ---------------------------------------------------------------------------------------
+    # -- moments to return to --------------------------------------------------------------------------------------
 
     def _numbers(self) -> list[Tensor]:
         return [*self.network.parameters(), *self.network.buffers()]
 
-    def _keep(self) -> None:
-        numbers = [t.detach().clone() for t in self._numbers()]
-        moments = [{k: v.clone() for k, v in self._adam.state[p].items()} for p in self._adam.param_groups[0]["params"]]
-        self._good = (self.step, self._epochs, self._position, self._order, self._generator.get_state(), numbers, moments)
+    def snapshot(self) -> Snapshot:
+        """A copy of where the run stands, for :meth:`restore`; what the caller can set (ρ, data, …) is not in it."""
+        return Snapshot(
+            self.step,
+            self._epochs,
+            self._position,
+            self._order,
+            self._generator.get_state(),
+            tuple(t.detach().clone() for t in self._numbers()),
+            tuple({k: v.clone() for k, v in self._adam.state[p].items()} for p in self._adam.param_groups[0]["params"]),
+        )
 
     @torch.no_grad()
-    def _raise_diverged(self, losses: Tensor) -> None:
-        step = self.step
-        self.step, self._epochs, self._position, self._order, state, numbers, moments = self._good
-        self._generator.set_state(state)
-        for t, good in zip(self._numbers(), numbers, strict=True):
-            t.copy_(good)
-        for p, kept in zip(self._adam.param_groups[0]["params"], moments, strict=True):
-            self._adam.state[p] = {k: v.clone() for k, v in kept.items()}
-        if len(self._order) != len(self._x):  # other data came after that state
+    def restore(self, snapshot: Snapshot) -> None:
+        """Stand where the snapshot was taken; the steps that follow are the same to the bit if the settings are.
+
+        Raises:
+            ValueError: the snapshot is of a network with other parameters.
+        """
+        numbers = self._numbers()
+        if [t.shape for t in numbers] != [t.shape for t in snapshot.numbers]:
+            raise ValueError("the snapshot is of a network with other parameters; restore it into the run that made it")
+        self.step, self._epochs, self._position = snapshot.step, snapshot.epochs, snapshot.position
+        self._order = snapshot.order
+        self._generator.set_state(snapshot.generator)
+        for t, kept in zip(numbers, snapshot.numbers, strict=True):
+            t.copy_(kept)
+        for p, moments in zip(self._adam.param_groups[0]["params"], snapshot.moments, strict=True):
+            self._adam.state[p] = {k: v.clone() for k, v in moments.items()}
+        if len(self._order) != len(self._x):  # other data came after that moment
             self._order, self._position = torch.randperm(len(self._x), generator=self._generator), 0
         self._shuffle()
-        self._losses = []
+        self._losses, self.structure, self.last_good = [], None, snapshot
+
+    def _raise_diverged(self, losses: Tensor) -> None:
+        step = self.step
+        self.restore(self.last_good)
         raise TrainingDiverged(
             f"the loss or a parameter became {losses.max().item():g} between steps {self.step} and {step} (lr = {self.lr:g}, "
             f"rho = {self._rho:g}). Lower lr, e.g. to {self.lr / 10:g}"
             + (", or rho" if self._rho >= 1 else "")
             + f". The network is back at step {self.step}, its last good state."
         )
-
-    # -- files -----------------------------------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the run to one safetensors file, with its settings as JSON in the file's metadata.
-
-        The file appears whole or not at all: it is written under a temporary name and then renamed.  The data are not in it.
-
-        Raises:
-            ValueError: the penalty or the network's activation is a function without a name that a file could hold.
-        """
-        if not isinstance(self._penalty, str):
-            raise ValueError("the penalty is a function, which no file can hold; train with one of " + ", ".join(PENALTIES))
-        tensors = {f"network.{k}": v.contiguous() for k, v in self.network.state_dict().items()}
-        for i, p in enumerate(self._adam.param_groups[0]["params"]):
-            tensors |= {f"adam.{i}.{k}": v for k, v in self._adam.state[p].items()}
-        tensors |= {"generator": self._generator.get_state(), "order": self._order}
-        settings = {
-            "format": "spectral_lab run 1",
-            "network": self.network.config() if isinstance(self.network, SpectralNet) else None,
-            "options": {
-                "steps": self.steps,
-                "lr": self.lr,
-                "batch_size": self.batch_size,
-                "rho": self._rho,
-                "penalty": self._penalty,
-                "penalised": list(self._eigenvalues),
-                "record_every": self.record_every,
-                "seed": self.seed,
-            },
-            "at": {"step": self.step, "epochs": self._epochs, "position": self._position},
-        }
-        write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata={"run": json.dumps(settings)}))
-
-
-def write_atomically(path: str | os.PathLike[str], write: Callable[[str], object]) -> None:
-    """Call ``write(temporary name)`` beside the path, then rename; on any error nothing is left behind."""
-    temporary = str(Path(path).with_name(f".{Path(path).name}.{uuid4().hex}"))
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def train(
@@ -419,58 +422,3 @@ def train(
         record_every=record_every,
         seed=seed,
     )
-
-
-def save(run: Training, path: str | os.PathLike[str]) -> None:
-    """Write a run to a file; see :meth:`Training.save`."""
-    run.save(path)
-
-
-def load(
-    path: str | os.PathLike[str], x: Tensor, y: Tensor, *, network: nn.Module | None = None, loss: Loss = nn.functional.mse_loss
-) -> Training:
-    """Take up a saved run where it stopped; with the same data, the steps that follow are the same to the bit.
-
-    Args:
-        path: a file that :func:`save` wrote.
-        x, y: the data, which are not in the file.
-        network: where to load the weights; None builds the stored SpectralNet.
-        loss: the data loss, which is not in the file.
-
-    Raises:
-        ValueError: the file is damaged, of another kind, or does not fit the network or the data.
-    """
-    settings, tensors = _read(path)
-    try:
-        if network is None:
-            if settings["network"] is None:
-                raise ValueError("the stored network is no SpectralNet; pass one of its kind as network=…")
-            network = SpectralNet.from_config(settings["network"])
-        weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
-        network.load_state_dict(weights)
-        run = Training(network, x, y, loss=loss, **settings["options"])
-        if len(tensors["order"]) != len(x):
-            raise ValueError(f"the run was trained on {len(tensors['order'])} rows; found {len(x)}")
-        for i, p in enumerate(run._adam.param_groups[0]["params"]):
-            prefix = f"adam.{i}."
-            run._adam.state[p] = {k.removeprefix(prefix): v.clone() for k, v in tensors.items() if k.startswith(prefix)}
-        run.step, run._epochs, run._position = (settings["at"][k] for k in ("step", "epochs", "position"))
-        run._generator.set_state(tensors["generator"])
-        run._order = tensors["order"]
-        run._shuffle()
-        run._keep()
-        return run
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{os.fspath(path)} does not fit: {error}") from error
-
-
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            settings = json.loads((file.metadata() or {}).get("run", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"{os.fspath(path)} is damaged or no file of a run: {error}") from error
-    if not isinstance(settings, dict) or settings.get("format") != "spectral_lab run 1":
-        raise ValueError(f"{os.fspath(path)} is a safetensors file, but not of a run that save() wrote")
-    return settings, tensors

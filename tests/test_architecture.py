@@ -21,9 +21,11 @@ MAY_IMPORT = {
     "datasets": set(),
     "plotting": set(),
     "layers": {"decomposition"},
-    "networks": {"decomposition", "layers"},
+    "direct": {"decomposition"},
+    "networks": {"decomposition", "direct", "layers"},
     "topology": {"decomposition", "layers", "networks"},
     "training": {"networks", "topology"},
+    "storage": {"networks", "training"},
 }
 MAY_IMPORT_LIVE = {"live", "__main__", "cli"}
 

@@ -18,7 +18,7 @@ from rich.progress import Progress
 
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.picture import figure
-from spectral_lab.training import write_atomically
+from spectral_lab.storage import write_atomically
 
 # (file name, what the hand does, the settings it moves): alpha up, rho up, rho down.
 STORY: list[tuple[str, str, dict[str, float]]] = [

@@ -1,0 +1,115 @@
+r"""Networks in direct space: ordinary weight matrices and biases, what is left of a spectral network when training is over.
+
+:meth:`spectral_lab.networks.SpectralNet.compact` makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spectral_lab.decomposition import Activation, Weights
+
+
+@dataclass(frozen=True)
+class CompactionReport:
+    """What compaction removed."""
+
+    nodes_before: tuple[int, ...]  # per layer, bias node included
+    nodes_after: tuple[int, ...]  # per layer that is left, bias node folded into the biases
+    removed: tuple[int, ...]  # per layer of the old network
+    parameters_before: int
+    parameters_after: int
+    exact: bool  # every removed node was silent, so that the outputs are the same up to rounding
+
+
+class DirectNet(nn.Module):
+    r"""A feed-forward network with skip links in direct space: a_i = f(b_i + Σ_{j<i} W_ij a_j), no f at the output.
+
+    Args:
+        weights: {(i, j): W_ij of shape (N_i, N_j)}, layers counted from 0; a missing block is zero.
+        biases: b_1 … for every layer but the first, or None where there is none.
+        activation: f.
+        report: how this network came about, if by compaction.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        biases: Sequence[Tensor | None],
+        activation: Activation,
+        report: CompactionReport | None = None,
+    ) -> None:
+        super().__init__()
+        self.n_layers = 1 + len(biases)
+        self.weights = nn.ParameterDict({f"{i}_{j}": W for (i, j), W in weights.items()})
+        self.biases = nn.ParameterDict({str(i): b for i, b in enumerate(biases, 1) if b is not None})
+        self.activation, self.report = activation, report
+
+    def weight(self, i: int, j: int) -> Tensor | None:
+        """The weights from layer j to layer i, or None where there are no links."""
+        return self.weights.get(f"{i}_{j}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output (..., n_out) for the input x (..., n_in)."""
+        signals = [x]
+        for i in range(1, self.n_layers):
+            terms = [signals[j] @ W.mT for j in range(i) if (W := self.weight(i, j)) is not None]
+            if str(i) in self.biases:
+                terms.append(self.biases[str(i)])
+            z = sum(terms[1:], terms[0])
+            signals.append(z if i == self.n_layers - 1 else self.activation(z))
+        return signals[-1].expand(*x.shape[:-1], -1)
+
+
+def without_constant_nodes(
+    weights: Weights,
+    nodes: tuple[int, ...],
+    constant_inputs: Tensor,
+    loud: list[Tensor],
+    activation: Activation,
+    exact: bool,
+    parameters_before: int,
+) -> DirectNet:
+    """Fold hidden nodes of constant value into biases, drop those that reach nothing, and renumber what is left.
+
+    Hidden nodes that are not ``loud`` but moved by the input are held at f(0); constant ones keep the value they have.
+    """
+    last = len(nodes) - 1
+    constant, values, biases = [constant_inputs], [constant_inputs.to(weights[last, last - 1].dtype)], []
+    for i in range(1, last + 1):  # forward: which nodes have a value that no input moves, and what is it?
+        feeds = {j: weights[i, j] for j in range(i) if (i, j) in weights}
+        moved = torch.stack([(W[:, ~constant[j]] != 0).any(-1) for j, W in feeds.items()]).any(0)
+        bias = torch.stack([W[:, constant[j]] @ values[j][constant[j]] for j, W in feeds.items()]).sum(0)
+        if i < last:
+            bias = torch.where(moved & ~loud[i - 1], 0, bias)
+            moved = moved & loud[i - 1]
+        constant.append(~moved)
+        values.append(activation(bias))
+        biases.append(bias)
+    keep = {last: torch.ones_like(constant[last])}
+    for j in range(last - 1, 0, -1):  # backward: which of the others does the output feel?
+        felt = torch.stack([(weights[i, j][keep[i]] != 0).any(0) for i in keep if (i, j) in weights]).any(0)
+        keep[j] = ~constant[j] & felt
+    keep[0] = ~constant_inputs  # inputs are never removed; the bias node lives on in the biases
+    order = [i for i in range(last + 1) if i in (0, last) or bool(keep[i].any())]
+    place = {i: new for new, i in enumerate(order)}
+    kept = {(place[i], place[j]): W[keep[i]][:, keep[j]].clone() for (i, j), W in weights.items() if i in place and j in place}
+    kept = {ij: W for ij, W in kept.items() if bool(W.any()) or ij == (len(order) - 1, 0)}
+    if not kept:  # nothing moves the output, and the "adjacency" rule has no block from the input to it
+        kept[1, 0] = weights[last, last - 1].new_zeros(nodes[last], int(keep[0].sum()))
+    own = [biases[i - 1][keep[i]].clone() for i in order[1:]]
+    has_bias = bool(constant_inputs.any()) or any(bool(b.any()) for b in own)
+    after = sum(W.numel() for W in kept.values()) + (sum(b.numel() for b in own) if has_bias else 0)
+    report = CompactionReport(
+        nodes_before=nodes,
+        nodes_after=tuple(int(keep[i].sum()) for i in order),
+        removed=tuple(n - int(keep[i].sum()) for i, n in enumerate(nodes)),
+        parameters_before=parameters_before,
+        parameters_after=after,
+        exact=exact,
+    )
+    return DirectNet(kept, own if has_bias else [None] * len(own), activation, report)
