@@ -6,7 +6,7 @@ The names below come in the order in which the course meets them.  The live inst
 
 from spectral_lab.direct import DirectNet
 from spectral_lab.networks import SpectralNet
-from spectral_lab.storage import load, save
+from spectral_lab.storage import load, load_network, save, save_network
 from spectral_lab.tasks import alpha_beta, digits
 from spectral_lab.topology import graph, path_tensor, structure
 from spectral_lab.training import Record, TrainingDiverged, train
@@ -22,8 +22,10 @@ __all__ = [
     "digits",
     "graph",
     "load",
+    "load_network",
     "path_tensor",
     "save",
+    "save_network",
     "structure",
     "train",
 ]

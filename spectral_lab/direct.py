@@ -49,6 +49,15 @@ class DirectNet(nn.Module):
         self.biases = nn.ParameterDict({str(i): b for i, b in enumerate(biases, 1) if b is not None})
         self.activation, self.report = activation, report
 
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """Nodes of each layer, input first."""
+        sizes: dict[int, int] = {}
+        for ij, W in self.weights.items():
+            i, j = map(int, ij.split("_"))
+            sizes |= {i: W.shape[0], j: W.shape[1]}
+        return tuple(sizes[i] for i in range(self.n_layers))
+
     def weight(self, i: int, j: int) -> Tensor | None:
         """The weights from layer j to layer i, or None where there are no links."""
         return self.weights.get(f"{i}_{j}")

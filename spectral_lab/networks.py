@@ -42,6 +42,18 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
+def activation_name(activation: Activation) -> str:
+    """The name of an activation, for files.
+
+    Raises:
+        ValueError: it is not one of :data:`ACTIVATIONS`.
+    """
+    name = next((name for name, f in ACTIVATIONS.items() if f is activation), None)
+    if name is None:
+        raise ValueError(f"activation {activation!r} has no name to store; use one of {sorted(ACTIVATIONS)}")
+    return name
+
+
 @lru_cache(maxsize=1024)
 def recurrence_is_cheaper(sizes: tuple[int, ...], batch: int) -> bool:
     r"""Whether :func:`~spectral_lab.decomposition.propagate` needs fewer multiplications than the explicit blocks.
@@ -227,13 +239,10 @@ class SpectralNet(nn.Module):
         Raises:
             ValueError: the activation is not one of :data:`ACTIVATIONS`, so it has no name that a file could hold.
         """
-        name = next((name for name, f in ACTIVATIONS.items() if f is self.activation), None)
-        if name is None:
-            raise ValueError(f"activation {self.activation!r} has no name to store; use one of {sorted(ACTIVATIONS)}")
         return {
             "sizes": list(self.sizes),
             "bias": self.bias,
-            "activation": name,
+            "activation": activation_name(self.activation),
             "update": self.update,
             "train_input_eigenvalues": self.eigenvalues[0].requires_grad,
             "dtype": str(self.eigenvalues[0].dtype).removeprefix("torch."),
@@ -280,9 +289,10 @@ class SpectralNet(nn.Module):
         weights, nodes = self._unrolled()
         strengths, _ = path_strengths(weights, len(nodes))
         loud = [s > threshold for s in strengths]
-        stay = self._masks_unrolled(masks) if masks is not None else loud
-        exact = all(bool((s[~(a & b)] == 0).all()) for s, a, b in zip(strengths, loud, stay, strict=True))
+        exact = not any(bool((s[~keep] != 0).any()) for s, keep in zip(strengths, loud, strict=True))
         if masks is not None:
+            stay, missed = self._masks_unrolled(masks), _missed(weights, nodes, strengths, self.activation)
+            exact = exact and not any(bool(m[~keep].any()) for m, keep in zip(missed, stay, strict=True))
             weights = {(i, j): W * stay[i - 1][:, None] if i < len(nodes) - 1 else W for (i, j), W in weights.items()}
         constant = torch.zeros(nodes[0], dtype=torch.bool, device=weights[1, 0].device)
         if self.bias:
@@ -309,3 +319,14 @@ class SpectralNet(nn.Module):
         weights[1, 0] = weights[1, 0][:, :n_in]
         weights[B, B - 1] = weights[B, B - 1][-n_out:]
         return weights, (n_in, *[len(A)] * (B - 1), n_out)
+
+
+def _missed(weights: Weights, nodes: tuple[int, ...], strengths: list[Tensor], activation: Activation) -> list[Tensor]:
+    """Which hidden nodes the output would miss: a signal passes through them or, where f(0) ≠ 0, what constants say."""
+    if not strengths or not bool(activation(torch.zeros_like(strengths[0])).any()):
+        return [s != 0 for s in strengths]
+    inner = range(1, len(nodes) - 1)
+    flooded = weights | {(i, 0): weights[1, 0].new_ones(nodes[i], nodes[0]) for i in inner}  # everybody hears something
+    heard, _ = path_strengths(flooded, len(nodes))
+    hears = [torch.cat([weights[i, j] for j in range(i) if (i, j) in weights], 1).any(1) for i in inner]
+    return [(h != 0) & any_link for h, any_link in zip(heard, hears, strict=True)]

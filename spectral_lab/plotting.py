@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-# One colour-blind-safe pair for the sign, readable on white and on black; orange is positive, blue is negative.
-POSITIVE, NEGATIVE, MIDDLE = "#e8710a", "#2f7fe0", "#f7f7f7"
+# One pair for the sign, told apart by every kind of colour vision and in grey, readable on white and on black: orange is
+# positive and lighter, blue is negative and darker.
+POSITIVE, NEGATIVE, MIDDLE = "#e8710a", "#1c62c8", "#f7f7f7"
 INK, FAINT = "#444444", "#b5b5b5"
 
 
@@ -71,22 +72,15 @@ def _state(attributes: Mapping[str, Any], threshold: float) -> str:
 def plot_spectrum(
     eigenvalues: Sequence[Any], strengths: Sequence[Any], ax: Axes, *, threshold: float = 0.0, live: float | None = None
 ) -> Axes:
-    """|λ| (hollow) and path strength (filled) of the hidden neurons, sorted within each layer, on a logarithmic axis."""
+    """|λ| (hollow, coloured by sign) and path strength (filled) of the hidden neurons, sorted in each layer, logarithmic."""
     start = 0
     for lam, strength in zip(eigenvalues, strengths, strict=True):
         order = sorted(range(len(lam)), key=lambda n, s=strength: -float(s[n]))  # type: ignore[misc]
         at = [start + n for n in range(len(order))]
-        ax.scatter(
-            at,
-            [max(1e-6, abs(float(lam[n]))) for n in order],
-            s=14,
-            facecolors="none",
-            edgecolors=NEGATIVE,
-            label="|λ|" if not start else None,
-        )
-        ax.scatter(
-            at, [max(1e-6, float(strength[n])) for n in order], s=14, c=POSITIVE, label="path strength" if not start else None
-        )
+        sizes, signs = [max(1e-6, abs(float(lam[n]))) for n in order], [NEGATIVE if lam[n] < 0 else POSITIVE for n in order]
+        ax.scatter(at, sizes, s=18, facecolors="none", edgecolors=signs, label="|λ|" if not start else None)
+        passing = [max(1e-6, float(strength[n])) for n in order]
+        ax.scatter(at, passing, s=8, c=INK, label="path strength" if not start else None)
         start += len(order) + 2
     if live:
         ax.axhline(live, color=FAINT, lw=1)
@@ -102,6 +96,45 @@ def plot_square(values: Any, ax: Axes, *, limit: float, title: str = "") -> Axes
     ax.imshow(values, cmap=sign_colours(), vmin=-limit, vmax=limit, extent=(-1, 1, -1, 1), interpolation="bilinear")
     ax.set(xticks=[-1, 1], yticks=[-1, 1])
     ax.set_title(title, fontsize="small")
+    return ax
+
+
+def plot_section(
+    values: Any, dots: Any, ax: Axes, *, limit: float, axes: Sequence[str], ranges: Sequence[Sequence[float]]
+) -> Axes:
+    """A function over two inputs, values (n, n) from the top left, and data (x, y, value) in the same colours.
+
+    Places of the data are in [-1, 1]; ``ranges`` are what that stands for.
+    """
+    ax.imshow(values, cmap=sign_colours(), vmin=-limit, vmax=limit, extent=(-1, 1, -1, 1), interpolation="bilinear")
+    x, y, value = zip(*dots, strict=True)
+    ax.scatter(x, y, c=value, cmap=sign_colours(), vmin=-limit, vmax=limit, s=16, edgecolors=INK, linewidths=0.6)
+    ax.set(xlabel=axes[0], ylabel=axes[1], xticks=[-1, 1], yticks=[-1, 1])
+    ax.set_xticklabels([f"{v:.3g}" for v in ranges[0]])
+    ax.set_yticklabels([f"{v:.3g}" for v in ranges[1]])
+    return ax
+
+
+def plot_line(places: Sequence[float], values: Any, dots: Any, ax: Axes, *, axis: str, ends: Sequence[float]) -> Axes:
+    """A function of one input as a curve through its data (x, y, …); places are in [-1, 1], which stands for ``ends``."""
+    ax.scatter([dot[0] for dot in dots], [dot[1] for dot in dots], c=FAINT, s=12, label="data")
+    ax.plot(places, values, color=POSITIVE, lw=2, label="output")
+    ax.set(xlabel=axis, xticks=[-1, 1])
+    ax.set_xticklabels([f"{v:.3g}" for v in ends])
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def plot_table(counts: Any, names: Sequence[str], ax: Axes) -> Axes:
+    """How often a class (row) was taken for another (column): counts (n, n)."""
+    most = max(1, *(max(row) for row in counts))
+    ax.imshow(counts, cmap="Greys", vmin=0, vmax=most)
+    for (i, j), count in [((i, j), counts[i][j]) for i in range(len(names)) for j in range(len(names)) if counts[i][j]]:
+        colour = "white" if count > 0.6 * most else "black"
+        ax.text(j, i, str(count), ha="center", va="center", fontsize="x-small", color=colour)
+    ax.set(xlabel="answer", ylabel="class", xticks=range(len(names)), yticks=range(len(names)))
+    ax.set_xticklabels(names)
+    ax.set_yticklabels(names)
     return ax
 
 

@@ -1,4 +1,4 @@
-"""Runs of training in files: one safetensors file each, with the settings as JSON in its metadata.  No code is ever loaded."""
+"""Runs and networks in files: one safetensors file each, with the settings as JSON in its metadata.  No code is ever loaded."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from typing import Any
 from uuid import uuid4
 
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from spectral_lab.networks import SpectralNet
-from spectral_lab.training import PENALTIES, Loss, Snapshot, Training
+from spectral_lab.direct import DirectNet
+from spectral_lab.networks import ACTIVATIONS, SpectralNet, activation_name
+from spectral_lab.penalties import PENALTIES
+from spectral_lab.snapshots import Snapshot, pack
+from spectral_lab.training import MOMENTS, Loss, Training
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[str], object]) -> None:
@@ -40,7 +44,7 @@ def save(run: Training, path: str | os.PathLike[str]) -> None:
         raise ValueError("the penalty is a function, which no file can hold; train with one of " + ", ".join(PENALTIES))
     at = run.snapshot()
     tensors = {f"network.{k}": v.contiguous() for k, v in run.network.state_dict().items()}
-    tensors |= {f"adam.{i}.{k}": v for i, moments in enumerate(at.moments) for k, v in moments.items()}
+    tensors |= {f"adam.{k // 3}.{MOMENTS[k % 3]}": v for k, v in enumerate(run.moments())}
     tensors |= {"generator": at.generator, "order": at.order}
     settings = {
         "format": "spectral_lab run 1",
@@ -60,6 +64,59 @@ def save(run: Training, path: str | os.PathLike[str]) -> None:
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata={"run": json.dumps(settings)}))
 
 
+def network_bytes(network: SpectralNet | DirectNet) -> bytes:
+    """A network as the bytes of a safetensors file, its sizes and options as JSON in the file's metadata.
+
+    Raises:
+        ValueError: the activation is a function without a name that a file could hold.
+    """
+    about: dict[str, Any] = {"format": "spectral_lab network 1"}
+    if isinstance(network, SpectralNet):
+        about |= {"kind": "spectral", "config": network.config()}
+    else:
+        about |= {"kind": "direct", "config": {"n_layers": network.n_layers, "activation": activation_name(network.activation)}}
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    about["shapes"] = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    return to_bytes(tensors, metadata={"network": json.dumps(about)})
+
+
+def save_network(network: SpectralNet | DirectNet, path: str | os.PathLike[str]) -> None:
+    """Write a network to one safetensors file, whole or not at all; see :func:`load_network`.
+
+    Raises:
+        ValueError: the activation is a function without a name that a file could hold.
+    """
+    content = network_bytes(network)
+    write_atomically(path, lambda temporary: Path(temporary).write_bytes(content))
+
+
+def load_network(path: str | os.PathLike[str]) -> SpectralNet | DirectNet:
+    """The network in a file that :func:`save_network` wrote.
+
+    Raises:
+        ValueError: the file is damaged or of another kind.
+    """
+    about, tensors = _read(path, "network", "spectral_lab network 1", "save_network")
+    try:
+        if about["shapes"] != {name: list(tensor.shape) for name, tensor in tensors.items()}:
+            raise ValueError("its tensors are not those that its description names")
+        if about["kind"] == "spectral":
+            network = SpectralNet.from_config(about["config"])
+            network.load_state_dict(tensors)
+            return network
+        n_layers, weights = about["config"]["n_layers"], {}
+        if not 2 <= n_layers <= 1 + len(tensors):  # every layer but the first has weights
+            raise ValueError(f"{n_layers} layers, but only {len(tensors)} tensors")
+        for name, W in tensors.items():
+            if name.startswith("weights."):
+                i, j = map(int, name.removeprefix("weights.").split("_"))
+                weights[i, j] = W
+        biases = [tensors.get(f"biases.{i}") for i in range(1, n_layers)]
+        return DirectNet(weights, biases, ACTIVATIONS[about["config"]["activation"]])
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{os.fspath(path)} does not fit: {error}") from error
+
+
 def load(
     path: str | os.PathLike[str], x: Tensor, y: Tensor, *, network: nn.Module | None = None, loss: Loss = nn.functional.mse_loss
 ) -> Training:
@@ -74,7 +131,7 @@ def load(
     Raises:
         ValueError: the file is damaged, of another kind, or does not fit the network or the data.
     """
-    settings, tensors = _read(path)
+    settings, tensors = _read(path, "run", "spectral_lab run 1", "save")
     try:
         if network is None:
             if settings["network"] is None:
@@ -85,33 +142,23 @@ def load(
         run = Training(network, x, y, loss=loss, **settings["options"])
         if len(tensors["order"]) != len(x):
             raise ValueError(f"the run was trained on {len(tensors['order'])} rows; found {len(x)}")
-        moments: list[dict[str, Tensor]] = []
-        while mine := {k: v for k, v in tensors.items() if k.startswith(f"adam.{len(moments)}.")}:
-            moments.append({k.split(".", 2)[2]: v for k, v in mine.items()})
-        now, at = run.snapshot(), settings["at"]
-        run.restore(
-            Snapshot(
-                at["step"],
-                at["epochs"],
-                at["position"],
-                tensors["order"],
-                tensors["generator"],
-                now.numbers,
-                tuple(moments) or now.moments,  # before the first step Adam has none
-            )
-        )
+        trained = sum(name.startswith("adam.") for name in tensors) // 3  # before the first step Adam has no moments
+        moments = pack([tensors[f"adam.{i}.{name}"] for i in range(trained) for name in MOMENTS])
+        order, generator, at = tensors["order"], tensors["generator"], settings["at"]
+        numbers = pack([*network.parameters(), *network.buffers()])
+        run.restore(Snapshot(at["step"], at["epochs"], at["position"], order, generator, numbers, moments))
         return run
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{os.fspath(path)} does not fit: {error}") from error
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _read(path: str | os.PathLike[str], key: str, kind: str, writer: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            settings = json.loads((file.metadata() or {}).get("run", "null"))
+            about = json.loads((file.metadata() or {}).get(key, "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"{os.fspath(path)} is damaged or no file of a run: {error}") from error
-    if not isinstance(settings, dict) or settings.get("format") != "spectral_lab run 1":
-        raise ValueError(f"{os.fspath(path)} is a safetensors file, but not of a run that save() wrote")
-    return settings, tensors
+        raise ValueError(f"{os.fspath(path)} is damaged or no file that {writer}() wrote: {error}") from error
+    if not isinstance(about, dict) or about.get("format") != kind:
+        raise ValueError(f"{os.fspath(path)} is a safetensors file, but not one that {writer}() wrote")
+    return about, tensors

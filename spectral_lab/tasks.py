@@ -39,6 +39,27 @@ def squared_norm(x: Tensor) -> Tensor:
     return x.square().sum(-1)
 
 
+def product(x: Tensor) -> Tensor:
+    """g(x) = x_1 x_2 … x_d for x (..., d): no node sees it along one axis alone."""
+    return x.prod(-1)
+
+
+def saddle(x: Tensor) -> Tensor:
+    """g(x) = x_1² - x_2² + x_3² - … for x (..., d)."""
+    signs = x.new_ones(x.shape[-1])
+    signs[1::2] = -1
+    return (x.square() * signs).sum(-1)
+
+
+def ring(x: Tensor) -> Tensor:
+    """g(x) = exp(-((|x| - 0.6) / 0.25)²) for x (..., d): high on a ring, low inside and outside."""
+    return (-((torch.linalg.vector_norm(x, dim=-1) - 0.6) / 0.25).square()).exp()
+
+
+# The non-linear functions g that the α–β family can blend in, by name.
+TARGETS: dict[str, Target] = {"bowl": squared_norm, "product": product, "saddle": saddle, "ring": ring}
+
+
 def check_alpha_beta(alpha: float, beta: float) -> None:
     """Refuse an α outside [0, 1] and a β outside (0, ∞).
 

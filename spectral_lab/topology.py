@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from spectral_lab.decomposition import Weights, path_strengths
+from spectral_lab.direct import DirectNet
 from spectral_lab.networks import SpectralNet
 
 if TYPE_CHECKING:
@@ -104,6 +105,29 @@ def layout(nodes: Sequence[int], rows: int = ROWS) -> list[list[tuple[float, flo
             column.append((min(x, 1.0), y))
         places.append(column)
     return places
+
+
+@torch.no_grad()
+def direct_graph(network: DirectNet) -> networkx.DiGraph:
+    """A network in direct space as a graph with the attributes of :func:`graph`; it has biases instead of a bias node."""
+    import networkx
+
+    weights = {(i, j): W for i in range(network.n_layers) for j in range(i) if (W := network.weight(i, j)) is not None}
+    nodes, last = network.nodes, network.n_layers - 1
+    strengths, norm = path_strengths(weights, network.n_layers)
+    drawn, places = networkx.DiGraph(sizes=list(nodes), path_norm=float(norm)), layout(nodes)
+    for layer, n in enumerate(nodes):
+        for m in range(n):
+            relevance = strengths[layer - 1][m].item() if 0 < layer < last else None
+            kind = "hidden" if 0 < layer < last else "output" if layer else "input"
+            position = places[layer][m]
+            drawn.add_node(
+                (layer, m), layer=layer, kind=kind, eigenvalue=None, relevance=relevance, live=True, position=position
+            )
+    for (i, j), W in weights.items():
+        for m, n in W.nonzero().tolist():
+            drawn.add_edge((j, n), (i, m), weight=W[m, n].item(), kind="feed-forward" if i - j == 1 else "skip")
+    return drawn
 
 
 @torch.no_grad()

@@ -16,26 +16,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from spectral_lab.networks import SpectralNet
+from spectral_lab.penalties import Penalty, check_penalty, check_rho
+from spectral_lab.snapshots import Snapshot, pack, unpack
 from spectral_lab.topology import Structure, structure
 
-Penalty = Callable[[dict[str, Tensor]], Tensor]
+HUGE = 1e9  # ‖Γ‖ from which on the next loss may be infinite, although those before were not
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps for each parameter
 Loss = Callable[[Tensor, Tensor], Tensor]
-
-# Three penalties that the papers call L1 or "L2"; each is summed over the layers.
-PENALTIES: dict[str, Penalty] = {
-    # Σ|λ|: empties nodes one by one (SPARCS' CIFAR runs, Pruning App. D)
-    "l1": lambda lam: torch.stack([v.abs().sum() for v in lam.values()]).sum(),
-    # Σ over layers of ‖λ‖, not squared: a group lasso, which empties whole layers (SPARCS' code)
-    "l2_norm": lambda lam: torch.stack([torch.linalg.vector_norm(v) for v in lam.values()]).sum(),
-    # Σλ²: shrinks, but empties nothing (weight decay; Student)
-    "l2_squared": lambda lam: torch.stack([v.square().sum() for v in lam.values()]).sum(),
-}
 
 
 class TrainingDiverged(ArithmeticError):
@@ -54,47 +46,6 @@ class Record:
     live: tuple[int, ...] | None = None  # live neurons in each hidden layer, by path strength
     path_norm: float | None = None  # ‖Γ‖
     depth: int | None = None  # effective depth: links on the longest live path
-
-
-class Snapshot(NamedTuple):
-    """Where a run of training stands, complete: every number that decides what comes next.  Its tensors never change."""
-
-    step: int
-    epochs: int
-    position: int  # in the order of this epoch
-    order: Tensor
-    generator: Tensor  # state of the random generator
-    numbers: tuple[Tensor, ...]  # parameters and buffers
-    moments: tuple[dict[str, Tensor], ...]  # Adam's, one a trainable parameter
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that it holds, in bytes; the order is shared by the snapshots of an epoch and not counted."""
-        moments = [v for kept in self.moments for v in kept.values()]
-        return sum(t.nbytes for t in (self.generator, *self.numbers, *moments))
-
-
-def check_rho(rho: float) -> None:
-    """Refuse a regularisation strength that is not a finite number of at least 0.
-
-    Raises:
-        ValueError: naming the value found.
-    """
-    if not 0 <= rho < math.inf:
-        raise ValueError(f"rho = {rho}; wanted a finite regularisation strength of at least 0, e.g. 1e-4")
-
-
-def check_penalty(penalty: str | Penalty) -> Penalty:
-    """The penalty function that a name stands for; a function stands for itself.
-
-    Raises:
-        ValueError: an unknown name, with the known ones.
-    """
-    if callable(penalty):
-        return penalty
-    if penalty not in PENALTIES:
-        raise ValueError(f"penalty = {penalty!r}; wanted one of {sorted(PENALTIES)} or a function of the named eigenvalues")
-    return PENALTIES[penalty]
 
 
 def _check_data(x: Tensor, y: Tensor, n_in: int | None, n_out: int | None) -> None:
@@ -149,6 +100,7 @@ class Training(Iterator[Record]):
         self.network, self.steps, self.step = network, steps, 0
         self.batch_size, self.record_every, self.loss, self.seed = batch_size, record_every, loss, seed
         self._generator = torch.Generator().manual_seed(seed)
+        self._random = self._generator.get_state()
         self.rho, self.penalty = rho, penalty
         self._eigenvalues = self._choose_penalised(penalised)
         parameters = [p for p in network.parameters() if p.requires_grad]
@@ -222,8 +174,12 @@ class Training(Iterator[Record]):
         self._x = x.to(place.device, place.dtype if x.is_floating_point() else x.dtype)
         self._y = y.to(place.device, place.dtype if y.is_floating_point() else y.dtype)
         if len(self._order) != len(x):
-            self._order, self._position = torch.randperm(len(x), generator=self._generator), 0
+            self._draw_order()
         self._shuffle()
+
+    def _draw_order(self) -> None:
+        self._order, self._position = torch.randperm(len(self._x), generator=self._generator), 0
+        self._random = self._generator.get_state()
 
     def _shuffle(self) -> None:
         order = self._order.to(self._x.device)
@@ -242,7 +198,7 @@ class Training(Iterator[Record]):
 
     def _batch(self) -> tuple[Tensor, Tensor]:
         if self._position >= len(self._x):
-            self._order, self._position = torch.randperm(len(self._x), generator=self._generator), 0
+            self._draw_order()
             self._epochs += 1
             self._shuffle()
         window = slice(self._position, self._position + self.batch_size)
@@ -272,6 +228,12 @@ class Training(Iterator[Record]):
                 self.step += 1
 
     @torch.no_grad()
+    def finite(self) -> bool:
+        """Whether the loss of now over all data and ‖Γ‖ are finite; measures, and changes nothing."""
+        norm = structure(self.network, masks=self.masks).norm if isinstance(self.network, SpectralNet) else 0.0
+        return math.isfinite(norm) and bool(self.loss(self.output(self._x), self._y).isfinite())
+
+    @torch.no_grad()
     def record(self) -> Record:
         """The state of now; makes it the last good state.
 
@@ -284,7 +246,10 @@ class Training(Iterator[Record]):
         shape = structure(self.network, masks=self.masks) if isinstance(self.network, SpectralNet) else None
         # ‖Γ‖ overflows before the parameters do: a state from which the next loss would be infinite is no good state
         sums = torch.stack([*losses, *(p.sum() for p in self.network.parameters())])
-        if not bool(sums.isfinite().all()) or (shape is not None and not math.isfinite(shape.norm)):
+        good = bool(sums.isfinite().all())
+        if shape is not None and not shape.norm < HUGE:  # measured only then: it costs a pass over the data
+            good = good and self.finite()
+        if not good:
             self._raise_diverged(losses)
         self._losses = []
         self.structure = shape
@@ -312,37 +277,44 @@ class Training(Iterator[Record]):
     def _numbers(self) -> list[Tensor]:
         return [*self.network.parameters(), *self.network.buffers()]
 
+    def moments(self) -> list[Tensor]:
+        """Adam's numbers, those of one parameter after the other; none before the first step."""
+        kept = (self._adam.state[p] for p in self._adam.param_groups[0]["params"])
+        return [state[name] for state in kept if state for name in MOMENTS]
+
     def snapshot(self) -> Snapshot:
         """A copy of where the run stands, for :meth:`restore`; what the caller can set (ρ, data, …) is not in it."""
-        return Snapshot(
-            self.step,
-            self._epochs,
-            self._position,
-            self._order,
-            self._generator.get_state(),
-            tuple(t.detach().clone() for t in self._numbers()),
-            tuple({k: v.clone() for k, v in self._adam.state[p].items()} for p in self._adam.param_groups[0]["params"]),
-        )
+        numbers, moments = pack(self._numbers()), pack(self.moments())
+        return Snapshot(self.step, self._epochs, self._position, self._order, self._random, numbers, moments)
 
     @torch.no_grad()
     def restore(self, snapshot: Snapshot) -> None:
-        """Stand where the snapshot was taken; the steps that follow are the same to the bit if the settings are.
+        """Stand where the snapshot was taken; the steps that follow are the same to the bit if the settings and data are.
+
+        Set the data of that moment first: with another number of rows the order of the batches is drawn anew.
 
         Raises:
             ValueError: the snapshot is of a network with other parameters.
         """
-        numbers = self._numbers()
-        if [t.shape for t in numbers] != [t.shape for t in snapshot.numbers]:
-            raise ValueError("the snapshot is of a network with other parameters; restore it into the run that made it")
+        parameters = self._adam.param_groups[0]["params"]
+        clocks = [torch.empty((), device=p.device) for p in parameters]  # Adam's count of steps
+        like = [t for p, clock in zip(parameters, clocks, strict=True) for t in (clock, p, p)] if snapshot.moments else []
+        try:
+            numbers, moments = unpack(snapshot.numbers, self._numbers()), unpack(snapshot.moments, like)
+        except ValueError as error:
+            raise ValueError(
+                "the snapshot is of a network with other parameters; restore it into the run that made it"
+            ) from error
         self.step, self._epochs, self._position = snapshot.step, snapshot.epochs, snapshot.position
-        self._order = snapshot.order
+        self._order, self._random = snapshot.order, snapshot.generator
         self._generator.set_state(snapshot.generator)
-        for t, kept in zip(numbers, snapshot.numbers, strict=True):
+        for t, kept in zip(self._numbers(), numbers, strict=True):
             t.copy_(kept)
-        for p, moments in zip(self._adam.param_groups[0]["params"], snapshot.moments, strict=True):
-            self._adam.state[p] = {k: v.clone() for k, v in moments.items()}
+        for k, p in enumerate(parameters):
+            kept_moments = moments[3 * k : 3 * k + 3]
+            self._adam.state[p] = {name: t.clone() for name, t in zip(MOMENTS, kept_moments, strict=False)}
         if len(self._order) != len(self._x):  # other data came after that moment
-            self._order, self._position = torch.randperm(len(self._x), generator=self._generator), 0
+            self._draw_order()
         self._shuffle()
         self._losses, self.structure, self.last_good = [], None, snapshot
 

@@ -118,6 +118,35 @@ def dense_signals(x, phi, lam, f, masks=None):
     return signals
 
 
+@st.composite
+def masked_networks(draw, **options):
+    """A random network with masks: for each hidden layer a vector of zeros and ones."""
+    network = draw(networks(**options))
+    return network, draw_masks(network, draw(seeds))
+
+
+def draw_masks(network, seed=0):
+    """Random masks of a network's hidden layers."""
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(0, 2, (n,), generator=generator).to(network.lam[0].dtype) for n in network.nodes[1:-1]]
+
+
+def masked_output(network, x, masks):
+    """What a network gives without the neurons that are switched off: each holds the constant f(0), whatever it hears."""
+    f, places, A = network.activation, layer_slices(network.nodes), dense_adjacency(network.phi, network.lam)
+    if network.bias:
+        x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], dim=1)
+    a = torch.cat([x, x.new_zeros(len(x), len(A) - x.shape[1])], dim=1)
+    on = torch.cat([torch.ones_like(network.lam[0]), *masks, torch.ones_like(network.lam[-1])]) != 0
+    for i in range(1, len(network.nodes)):
+        z, last = a @ A.T, i == len(network.nodes) - 1
+        new = z if last else torch.where(on, f(z), f(torch.zeros_like(z)).detach())
+        here = torch.zeros(len(A), dtype=torch.bool)
+        here[places[i]] = True  # layer after layer, or all at once
+        a = torch.where(here, new, a) if network.update == "blocks" else new
+    return a[:, places[-1]]
+
+
 def dense_adjacency_signals(x, phi, lam, f):
     """a ← f(A_B a) B times, f left out the last time, from x at the first layer and zero elsewhere."""
     A, nodes = dense_adjacency(phi, lam), [len(v) for v in lam]

@@ -23,9 +23,11 @@ MAY_IMPORT = {
     "layers": {"decomposition"},
     "direct": {"decomposition"},
     "networks": {"decomposition", "direct", "layers"},
-    "topology": {"decomposition", "layers", "networks"},
-    "training": {"networks", "topology"},
-    "storage": {"networks", "training"},
+    "topology": {"decomposition", "direct", "layers", "networks"},
+    "penalties": set(),
+    "snapshots": set(),
+    "training": {"networks", "penalties", "snapshots", "topology"},
+    "storage": {"direct", "networks", "penalties", "snapshots", "training"},
 }
 MAY_IMPORT_LIVE = {"live", "__main__", "cli"}
 

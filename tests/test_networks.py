@@ -8,7 +8,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import ACTIVATIONS, dense_adjacency, dense_output, inputs, networks, randomise, sizes
+from strategies import (
+    ACTIVATIONS,
+    dense_adjacency,
+    dense_output,
+    inputs,
+    masked_networks,
+    masked_output,
+    networks,
+    randomise,
+    sizes,
+)
 from torch import nn
 from torch.testing import assert_close
 
@@ -468,6 +478,84 @@ def test_a_threshold_cuts_the_links_into_weak_nodes(nodes, activation):
     assert not compact.report.exact
     assert compact.report.nodes_after == (2, *(int(mask.sum()) for mask in masks), 1)
     assert_close(compact(x), network.signals(x, masks)[-1], **TIGHT)
+
+
+curved = st.sampled_from([*ACTIVATIONS.values(), nn.functional.softplus, torch.cos])
+
+
+@given(st.data(), curved, st.sampled_from([0.0, 0.5]))
+def test_a_network_without_the_neurons_that_are_switched_off_compacts_to_the_same_outputs(data, activation, zeros):
+    network, masks = data.draw(masked_networks(max_blocks=5, zeros=zeros, activation=activation))
+    compact, x = network.compact(masks=masks), inputs(network)
+    assert_close(compact(x), network.signals(x, masks)[-1], **TIGHT)
+    assert_close(compact(x), masked_output(network, x, masks), **TIGHT)
+    if network.update == "blocks":
+        switched_off = [0, *(int((mask == 0).sum()) for mask in masks), 0]
+        assert all(removed >= off for removed, off in zip(compact.report.removed, switched_off, strict=True))
+
+
+def carried(network, masks, threshold):
+    """Whether a neuron was cut that passes something from an input to an output or, where f(0) ≠ 0, from anybody."""
+    strengths, _ = path_strengths(network.weights(), len(network.nodes))
+    last = len(network.nodes) - 1
+    links = {((j, n), (i, m)) for (i, j), W in network.weights().items() for m, n in (W != 0).nonzero().tolist()}
+    audible, speaking = {(last, n) for n in range(network.sizes[-1])}, {node for node, _ in links if node[0] == 0}
+    if network.activation(torch.zeros(1)).any():
+        speaking |= {node for node, _ in links}
+    for node, listener in sorted(links, key=lambda link: link[0], reverse=True):
+        if listener in audible:
+            audible.add(node)
+    for node, listener in sorted(links, key=lambda link: link[1]):
+        if node in speaking:
+            speaking.add(listener)
+    fed = {listener for node, listener in links if node in speaking}
+    off = {(i, n) for i, mask in enumerate(masks, 1) for n in (mask == 0).nonzero().flatten().tolist()}
+    weak = any(bool(((s > 0) & (s <= threshold)).any()) for s in strengths)
+    return weak or bool(off & fed & audible)
+
+
+@pytest.mark.parametrize("which", ["any", "weak", "unheard"])
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+@given(st.data(), st.sampled_from([0.0, 0.3]))
+def test_the_report_says_whether_what_was_cut_carried_a_signal(which, activation, data, threshold):
+    """Masks of any neurons, of those that no signal passes, and of those that nobody listens to."""
+    options = {"update": "blocks", "activation": ACTIVATIONS[activation], "zeros": 0.4}
+    network, masks = data.draw(masked_networks(min_blocks=2, **options))
+    if which == "unheard":
+        with torch.no_grad():
+            for phi, mask in zip(network.phi[1:], masks, strict=True):
+                phi[:, mask == 0] = 0  # then no link leads on, to whatever layer
+    if which == "weak":
+        strengths, _ = path_strengths(network.weights(), len(network.nodes))
+        masks = [torch.where(s > 0, 1.0, mask) for s, mask in zip(strengths, masks, strict=True)]
+    compact, x = network.compact(threshold, masks), inputs(network)
+    assert compact.report.exact == (not carried(network, masks, threshold))
+    if compact.report.exact:
+        assert_close(compact(x), network(x), **TIGHT)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_a_neuron_that_hears_constants_only_carries_something_too(activation):
+    """Without an input to it f(0) = 1/2 of the first layer moves the second: switched off, it says another constant."""
+    network = randomise(seeded([2, 3, 3, 1], bias=False, activation=ACTIVATIONS[activation], dtype=torch.float64))
+    with torch.no_grad():
+        network.eigenvectors[0].zero_()
+    masks, x = [torch.ones(3), torch.tensor([1.0, 0.0, 1.0])], inputs(network)
+    compact = network.compact(masks=masks)
+    assert_close(compact(x), network.signals(x, [mask.double() for mask in masks])[-1], **TIGHT)
+    assert compact.report.exact == bool(torch.allclose(compact(x), network(x))) == (activation == "tanh")
+
+
+@given(masked_networks(max_blocks=4), st.floats(0.05, 2.0))
+def test_masks_and_a_threshold_cut_together(drawn, threshold):
+    """A node that the threshold cuts is held at f(0) like one that is switched off, whatever its strength without the masks."""
+    network, masks = drawn
+    network.update = "blocks"
+    strengths, _ = path_strengths(network.weights(), len(network.nodes))
+    loud = [(s > threshold).double() for s in strengths]
+    compact, x = network.compact(threshold, masks), inputs(network)
+    wanted = masked_output(network, x, [a * b for a, b in zip(masks, loud, strict=True)])
+    assert_close(compact(x), wanted, **TIGHT)
 
 
 def test_a_strong_node_that_feeds_weak_nodes_only_goes_with_them():

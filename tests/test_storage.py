@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from strategies import inputs, networks, randomise
 from torch import nn
 from torch.testing import assert_close
 
-from spectral_lab import SpectralNet, alpha_beta, load, save, storage, train
-from spectral_lab.storage import write_atomically
+from spectral_lab import DirectNet, SpectralNet, alpha_beta, load, load_network, save, save_network, storage, train
+from spectral_lab.networks import ACTIVATIONS
+from spectral_lab.storage import network_bytes, write_atomically
 
 EXACT = {"rtol": 0, "atol": 0}
 
@@ -127,7 +130,7 @@ def stored(tmp_path):
 def test_a_truncated_file_is_refused(stored, keep):
     content = stored.read_bytes()
     stored.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
-    with pytest.raises(ValueError, match="is damaged or no file of a run"):
+    with pytest.raises(ValueError, match=r"is damaged or no file that save\(\) wrote"):
         load(stored, *data())
 
 
@@ -136,7 +139,7 @@ def test_a_file_with_a_damaged_head_is_refused(stored, place):
     content = bytearray(stored.read_bytes())
     content[place : place + 4] = b"\xff\xff\xff\xff"
     stored.write_bytes(content)
-    with pytest.raises(ValueError, match=r"is damaged|not of a run|does not fit"):
+    with pytest.raises(ValueError, match=r"is damaged|not one that save|does not fit"):
         load(stored, *data())
 
 
@@ -145,7 +148,7 @@ def test_a_file_with_a_damaged_head_is_refused(stored, place):
 )
 def test_another_safetensors_file_is_refused(tmp_path, metadata):
     save_file({"weight": torch.zeros(3)}, tmp_path / "other", metadata=metadata)
-    with pytest.raises(ValueError, match=r"is damaged or no file of a run|not of a run that save\(\) wrote"):
+    with pytest.raises(ValueError, match=r"is damaged or no file that save\(\) wrote|but not one that save\(\) wrote"):
         load(tmp_path / "other", *data())
 
 
@@ -232,7 +235,7 @@ def test_a_file_cannot_run_code(tmp_path, stored, monkeypatch):
     torch.save({"run": Trap()}, tmp_path / "zip")
     (tmp_path / "pickle").write_bytes(pickle.dumps(Trap()))
     for name in ("zip", "pickle"):
-        with pytest.raises(ValueError, match="is damaged or no file of a run"):
+        with pytest.raises(ValueError, match=r"is damaged or no file that save\(\) wrote"):
             load(tmp_path / name, *data())
     assert not tmp_path.joinpath("code_ran").exists()
 
@@ -243,3 +246,182 @@ def test_a_file_cannot_run_code(tmp_path, stored, monkeypatch):
         monkeypatch.setattr(pickle, name, unpickle)
     monkeypatch.setattr(torch, "load", unpickle)
     assert load(stored, *data()).step == 7
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compacted", [False, True], ids=["spectral", "compacted"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("update", ["blocks", "adjacency"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_stored_network_gives_the_same_outputs_to_the_bit(tmp_path, activation, update, dtype, compacted):
+    network = randomise(net(nodes=(3, 5, 4, 2), activation=ACTIVATIONS[activation], update=update, dtype=dtype), zeros=0.3)
+    x = inputs(network)
+    network = network.compact() if compacted else network
+    save_network(network, tmp_path / "network")
+    again = load_network(tmp_path / "network")
+    assert type(again) is type(network)
+    assert again.activation is ACTIVATIONS[activation]
+    assert_close(again(x), network(x), **EXACT)
+    assert_close(bits(again), bits(network), **EXACT)
+    assert again.nodes == network.nodes
+    assert again.state_dict().keys() == network.state_dict().keys()
+    assert {p.dtype for p in again.parameters()} == {dtype}
+
+
+@settings(max_examples=15)
+@given(network=networks(zeros=0.3))
+def test_any_network_comes_back_with_its_options(tmp_path_factory, network):
+    path = tmp_path_factory.mktemp("networks") / "network"
+    network.eigenvalues[0].requires_grad_(network.bias)
+    save_network(network, path)
+    again = load_network(path)
+    assert again.config() == network.config()
+    assert again.eigenvalues[0].requires_grad == network.bias
+    assert_close(again(inputs(network)), network(inputs(network)), **EXACT)
+    save_network(network.compact(threshold=0.2), path)
+    assert_close(load_network(path)(inputs(network)), network.compact(threshold=0.2)(inputs(network)), **EXACT)
+
+
+def test_a_network_goes_on_learning_after_loading(tmp_path):
+    save_network(net(), tmp_path / "network")
+    again = load_network(tmp_path / "network")
+    runs = run_of(net()), run_of(again)
+    for run in runs:
+        run.advance(5)
+    assert_close(bits(runs[1].network), bits(runs[0].network), **EXACT)
+
+
+def test_a_network_without_biases_comes_back_without(tmp_path):
+    network = DirectNet({(2, 1): torch.ones(1, 2), (1, 0): torch.ones(2, 3)}, [None, None], torch.relu)
+    save_network(network, tmp_path / "network")
+    again = load_network(tmp_path / "network")
+    assert list(again.biases) == []
+    assert again.weight(2, 0) is None
+    assert_close(again(torch.ones(4, 3)), torch.full((4, 1), 6.0))
+
+
+def test_the_file_of_a_network_is_its_bytes_and_says_what_it_is(tmp_path):
+    save_network(net(), tmp_path / "network")
+    assert (tmp_path / "network").read_bytes() == network_bytes(net())
+    with safe_open(tmp_path / "network", framework="pt") as file:
+        about = json.loads(file.metadata()["network"])
+    assert (about["format"], about["kind"], about["config"]) == ("spectral_lab network 1", "spectral", net().config())
+    assert load_file(tmp_path / "network").keys() == net().state_dict().keys()
+
+
+def test_what_was_not_stored_contiguously_is_stored_all_the_same(tmp_path):
+    network = DirectNet({(1, 0): torch.arange(6.0).reshape(2, 3).T}, [None], torch.tanh)
+    assert not network.weight(1, 0).is_contiguous()
+    save_network(network, tmp_path / "network")
+    assert_close(load_network(tmp_path / "network").weight(1, 0), network.weight(1, 0), **EXACT)
+
+
+STORED = {"spectral": lambda: net(), "direct": lambda: randomise(net(nodes=(2, 4, 3, 1))).compact()}
+
+
+@pytest.fixture(params=STORED)
+def stored_network(tmp_path, request):
+    save_network(STORED[request.param](), tmp_path / "network")
+    return tmp_path / "network"
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 0.5, -1])
+def test_a_truncated_network_is_refused(stored_network, keep):
+    content = stored_network.read_bytes()
+    stored_network.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
+    with pytest.raises(ValueError, match=r"is damaged or no file that save_network\(\) wrote"):
+        load_network(stored_network)
+
+
+def test_a_run_is_no_network_and_a_network_is_no_run(stored, stored_network):
+    with pytest.raises(ValueError, match=r"is a safetensors file, but not one that save_network\(\) wrote"):
+        load_network(stored)
+    with pytest.raises(ValueError, match=r"is a safetensors file, but not one that save\(\) wrote"):
+        load(stored_network, *data())
+
+
+@pytest.mark.parametrize("metadata", [None, {"network": "{}"}, {"network": "[1"}, {"network": "3"}], ids=str)
+def test_another_safetensors_file_is_no_network(tmp_path, metadata):
+    save_file({"weight": torch.zeros(3)}, tmp_path / "other", metadata=metadata)
+    with pytest.raises(ValueError, match=r"no file that save_network\(\) wrote|not one that save_network\(\) wrote"):
+        load_network(tmp_path / "other")
+
+
+def rewrite_network(path, change=lambda about: None, tensors=lambda tensors: None):
+    """The same file with another description or other tensors."""
+    with safe_open(path, framework="pt") as file:
+        about = json.loads(file.metadata()["network"])
+    held = load_file(path)
+    change(about)
+    tensors(held)
+    save_file(held, path, metadata={"network": json.dumps(about)})
+
+
+FORGED = {
+    "no kind": lambda a: a.pop("kind"),
+    "another kind": lambda a: a.update(kind="other", config={}),
+    "no description": lambda a: a.pop("config"),
+    "a description that is none": lambda a: a.update(config=[1, 2]),
+    "an unknown activation": lambda a: a["config"].update(activation="eval"),
+    "an activation that is none": lambda a: a["config"].update(activation=["relu"]),
+    "sizes and layers that are none": lambda a: a["config"].update(sizes="abc", n_layers="abc"),
+    "far too many layers": lambda a: a["config"].update(sizes=[1] * 50, n_layers=10**12),
+    "no shapes": lambda a: a.pop("shapes"),
+}
+
+
+@pytest.mark.parametrize("change", FORGED.values(), ids=FORGED)
+def test_a_network_whose_description_does_not_fit_is_refused(stored_network, change):
+    rewrite_network(stored_network, change)
+    with pytest.raises(ValueError, match=r"network does not fit: "):
+        load_network(stored_network)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_network_without_one_of_its_tensors_is_refused(stored_network, number):
+    rewrite_network(stored_network, tensors=lambda held: held.pop(sorted(held)[number]))
+    with pytest.raises(ValueError, match=r"network does not fit: its tensors are not those"):
+        load_network(stored_network)
+
+
+def test_a_network_with_a_tensor_of_another_shape_is_refused(stored_network):
+    rewrite_network(stored_network, tensors=lambda held: held.update({min(held): torch.zeros(17)}))
+    with pytest.raises(ValueError, match=r"network does not fit: its tensors are not those"):
+        load_network(stored_network)
+
+
+@pytest.mark.parametrize("compacted", [False, True], ids=["spectral", "compacted"])
+def test_an_activation_without_a_name_cannot_be_stored_and_no_file_appears(tmp_path, compacted):
+    network = net(activation=lambda z: z)
+    with pytest.raises(ValueError, match=r"has no name to store; use one of \['elu', 'gelu', 'relu'"):
+        save_network(network.compact() if compacted else network, tmp_path / "network")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_write_of_a_network_leaves_the_old_file_and_nothing_else(stored_network, monkeypatch):
+    before = stored_network.read_bytes()
+
+    def half(path, content):
+        with path.open("wb") as file:
+            file.write(content[:20])
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OSError, match="disk full"):
+        save_network(net(seed=5), stored_network)
+    monkeypatch.undo()
+    assert stored_network.read_bytes() == before
+    assert list(stored_network.parent.iterdir()) == [stored_network]
+
+
+def test_a_pickle_is_no_network(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path.joinpath("code_ran").touch, ())
+
+    torch.save(Trap(), tmp_path / "network")
+    with pytest.raises(ValueError, match="is damaged"):
+        load_network(tmp_path / "network")
+    assert not tmp_path.joinpath("code_ran").exists()

@@ -11,7 +11,7 @@ from strategies import seeds
 from torch.testing import assert_close
 
 from spectral_lab import alpha_beta, digits, tasks
-from spectral_lab.tasks import alpha_beta_target, check_alpha_beta, squared_norm
+from spectral_lab.tasks import TARGETS, alpha_beta_target, check_alpha_beta, squared_norm
 
 shares = st.floats(0, 1)
 steepness = st.floats(0.1, 1000)
@@ -61,6 +61,57 @@ def test_the_target_takes_any_leading_dimensions(shape):
 
 def test_squared_norm_is_the_scalar_product_with_itself():
     assert_close(squared_norm(torch.tensor([[3.0, 4.0], [1.0, -1.0]])), torch.tensor([25.0, 2.0]))
+
+
+# What each g is, on the coordinates of one point.
+BY_HAND = {
+    "bowl": lambda x: sum(v**2 for v in x),
+    "product": lambda x: math.prod(x),
+    "saddle": lambda x: sum(v**2 if i % 2 == 0 else -(v**2) for i, v in enumerate(x)),
+    "ring": lambda x: math.exp(-(((math.hypot(*x) - 0.6) / 0.25) ** 2)),
+}
+
+
+def test_every_curve_is_compared_with_its_formula():
+    assert list(BY_HAND) == list(TARGETS)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(dim=st.integers(1, 5), seed=seeds)
+def test_a_curve_is_its_formula_in_any_dimension(name, dim, seed):
+    x = 2 * torch.rand(2, 3, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) - 1
+    values = TARGETS[name](x)
+    assert values.shape == (2, 3)
+    assert_close(values.flatten().tolist(), [BY_HAND[name](point) for point in x.reshape(-1, dim).tolist()])
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("bowl", [0, 0.36, 1, 2]),
+        ("product", [0, 0, 0, 1]),
+        ("saddle", [0, 0.36, -1, 0]),
+        ("ring", [math.exp(-5.76), 1, math.exp(-2.56), math.exp(-(((2**0.5 - 0.6) / 0.25) ** 2))]),
+    ],
+)
+def test_a_curve_has_the_values_that_the_eye_expects(name, values):
+    points = torch.tensor([[0, 0], [0.6, 0], [0, -1], [1, 1]], dtype=torch.float64)
+    assert_close(TARGETS[name](points), torch.tensor(values, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_curve_has_a_finite_gradient_even_at_the_origin(name, dim):
+    x = torch.zeros(4, dim, requires_grad=True)
+    TARGETS[name](x).sum().backward()
+    assert x.grad.isfinite().all()
+    assert name == "product" or x.grad.abs().max() == 0  # by symmetry
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_curve_is_blended_in_by_alpha(name):
+    data = alpha_beta(1.0, 1000, 30, g=TARGETS[name], seed=2)
+    assert_close(data.y[:, 0], TARGETS[name](data.x) / 2)
 
 
 def test_points_fill_the_cube_evenly():

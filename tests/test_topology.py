@@ -8,11 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import networks, randomise, sizes
+from strategies import inputs, masked_networks, networks, randomise, sizes
 from torch.testing import assert_close
 
-from spectral_lab import SpectralNet, graph, path_tensor, structure
-from spectral_lab.topology import layout
+from spectral_lab import DirectNet, SpectralNet, graph, path_tensor, structure
+from spectral_lab.decomposition import path_strengths
+from spectral_lab.topology import direct_graph, layout
 
 LAYERS = pytest.mark.parametrize("nodes", [[2, 1], [2, 30, 1], [64, 100, 10], [2, 5, 4, 3, 1]], ids=str)
 
@@ -142,9 +143,9 @@ def test_a_weak_link_between_two_live_neurons_does_not_make_the_network_deeper()
     assert structure(network, threshold=0.001).depth == 3
 
 
-def longest_live_chain(network, strengths, threshold):
+def longest_live_chain(network, strengths, threshold, weights=None):
     """By recursion over all chains of live neurons."""
-    weights, hidden = network.weights(), range(1, len(network.nodes) - 1)
+    weights, hidden = weights or network.weights(), range(1, len(network.nodes) - 1)
     live = {(i, n) for i in hidden for n in range(network.nodes[i]) if strengths[i - 1][n] > threshold}
 
     def ends_at(i, n):
@@ -158,6 +159,26 @@ def longest_live_chain(network, strengths, threshold):
 def test_depth_is_that_of_the_longest_chain_of_live_neurons(network, threshold):
     found = structure(network, threshold)
     assert found.depth == longest_live_chain(network, found.strengths, threshold)
+
+
+@given(masked_networks(zeros=0.2), st.sampled_from([0.01, 0.3]))
+def test_a_neuron_that_is_switched_off_counts_as_if_nothing_led_into_it(drawn, threshold):
+    network, masks = drawn
+    weights = {ij: W.detach().clone() for ij, W in network.weights().items()}
+    for i, mask in enumerate(masks, 1):
+        for n in (mask == 0).nonzero().flatten().tolist():
+            for j in range(i):
+                weights[i, j][n] = 0
+    strengths, norm = path_strengths(weights, len(network.nodes))
+    found = structure(network, threshold, masks)
+    assert_close(found.strengths, strengths)
+    assert_close(found.norm, norm.item())
+    assert_close(found.weights, weights)
+    assert found.live == tuple(sum(v > threshold for v in s.tolist()) for s in strengths)
+    assert found.depth == longest_live_chain(network, strengths, threshold, weights)
+    for strength, mask in zip(found.strengths, masks, strict=True):
+        assert (strength[mask == 0] == 0).all()
+    assert_close(network.weights(), {ij: W.detach() for ij, W in network.weights().items()}, rtol=0, atol=0)
 
 
 @given(networks())
@@ -260,3 +281,77 @@ def test_the_graph_leaves_the_network_alone(nodes):
     before = {name: p.clone() for name, p in network.state_dict().items()}
     graph(network)
     assert_close(dict(network.state_dict()), before, rtol=0, atol=0)
+
+
+# -- the graph of a network in direct space ----------------------------------------------------------------------------
+
+
+@given(networks(zeros=0.3), st.sampled_from([0.0, 0.5]))
+def test_the_graph_of_a_compacted_network_has_the_attributes_of_the_other_graph(network, threshold):
+    drawn, other = direct_graph(network.compact(threshold)), graph(network)
+    assert isinstance(drawn, networkx.DiGraph)
+    assert set(drawn.graph) <= set(other.graph)
+    attributes = set(next(iter(other.nodes.values())))
+    assert all(set(node) == attributes for node in drawn.nodes.values())
+    assert all(set(link) == {"weight", "kind"} for link in drawn.edges.values())
+
+
+@given(networks(zeros=0.3), st.sampled_from([0.0, 0.5]))
+def test_the_graph_of_a_compacted_network_computes_what_the_network_computes(network, threshold):
+    """Signals passed along the links, node by node, with the network's own biases."""
+    compact = network.compact(threshold)
+    drawn, nodes, last = direct_graph(compact), compact.nodes, compact.n_layers - 1
+    x = inputs(network, n=2)
+    values = {(0, m): x[:, m] for m in range(nodes[0])}
+    for layer in range(1, last + 1):
+        for m in range(nodes[layer]):
+            z = torch.zeros_like(x[:, 0])
+            if str(layer) in compact.biases:
+                z = z + compact.biases[str(layer)][m].detach()
+            for source, _, link in drawn.in_edges((layer, m), data=True):
+                z = z + link["weight"] * values[source]
+            values[layer, m] = z if layer == last else network.activation(z)
+    wanted = compact(x).detach()
+    assert_close(torch.stack([values[last, m] for m in range(nodes[last])], dim=1), wanted)
+
+
+def test_the_graph_of_a_direct_network_by_hand():
+    weights = {(1, 0): torch.tensor([[1.0, 0.0], [2.0, -3.0]]), (2, 1): torch.tensor([[5.0, 0.5]]), (2, 0): torch.ones(1, 2)}
+    drawn = direct_graph(DirectNet(weights, [None, torch.ones(1)], torch.relu))
+    links = {(a, b): (link["weight"], link["kind"]) for a, b, link in drawn.edges(data=True)}
+    assert links == {
+        ((0, 0), (1, 0)): (1.0, "feed-forward"),
+        ((0, 0), (1, 1)): (2.0, "feed-forward"),
+        ((0, 1), (1, 1)): (-3.0, "feed-forward"),
+        ((1, 0), (2, 0)): (5.0, "feed-forward"),
+        ((1, 1), (2, 0)): (0.5, "feed-forward"),
+        ((0, 0), (2, 0)): (1.0, "skip"),
+        ((0, 1), (2, 0)): (1.0, "skip"),
+    }
+    kinds = {node: a["kind"] for node, a in drawn.nodes(data=True)}
+    assert kinds == {(0, 0): "input", (0, 1): "input", (1, 0): "hidden", (1, 1): "hidden", (2, 0): "output"}
+    relevances = [drawn.nodes[1, m]["relevance"] for m in (0, 1)]
+    assert relevances == pytest.approx([5.0, 0.5 * 13**0.5])
+    assert drawn.graph["path_norm"] == pytest.approx(math.hypot(*relevances))
+    assert drawn.graph["sizes"] == [2, 2, 1]
+    assert all(a["live"] and a["eigenvalue"] is None for a in drawn.nodes.values())
+    assert [a["position"] for a in drawn.nodes.values()] == [place for layer in layout([2, 2, 1]) for place in layer]
+
+
+@given(networks(min_blocks=2, max_blocks=2, bias=False, activation=torch.tanh, update="blocks"))
+def test_the_relevance_of_a_neuron_is_the_same_before_and_after_compaction(network):
+    compact = network.compact()
+    assert compact.report.removed == (0, 0, 0)
+    before, after = graph(network), direct_graph(compact)
+    for node, attributes in before.nodes.items():
+        if attributes["kind"] == "hidden":
+            assert after.nodes[node]["relevance"] == pytest.approx(attributes["relevance"])
+    assert after.graph["path_norm"] == pytest.approx(before.graph["path_norm"])
+
+
+@given(networks(max_blocks=3, zeros=0.3))
+def test_the_graph_leaves_the_direct_network_alone(network):
+    compact = network.compact()
+    before = {name: p.clone() for name, p in compact.state_dict().items()}
+    direct_graph(compact)
+    assert_close(dict(compact.state_dict()), before, rtol=0, atol=0)

@@ -7,12 +7,14 @@ import math
 import pytest
 import torch
 from hypothesis import given
-from strategies import randomise, seeds
+from hypothesis import strategies as st
+from strategies import draw_masks, inputs, masked_networks, masked_output, randomise, seeds
 from torch import nn
 from torch.testing import assert_close
 
 from spectral_lab import Record, SpectralNet, TrainingDiverged, alpha_beta, digits, structure, train
-from spectral_lab.training import PENALTIES, check_penalty, check_rho
+from spectral_lab.penalties import PENALTIES, check_penalty, check_rho
+from spectral_lab.snapshots import OVERHEAD
 
 EXACT = {"rtol": 0, "atol": 0}
 
@@ -90,8 +92,9 @@ def test_a_rho_that_is_no_strength_is_refused_at_the_start_and_later(rho):
 # -- the loop ----------------------------------------------------------------------------------------------------------
 
 
-def by_hand(network, x, y, penalised, steps, lr, batch_size, rho, seed, omega, loss=nn.functional.mse_loss):
+def by_hand(network, x, y, penalised, steps, lr, batch_size, rho, seed, omega, loss=nn.functional.mse_loss, output=None):
     """The loop that a student would write; returns the data losses.  One permutation an epoch from a seeded generator."""
+    output = output or network
     generator, losses = torch.Generator().manual_seed(seed), []
     adam = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=lr)
     named = dict(network.named_parameters())
@@ -101,7 +104,7 @@ def by_hand(network, x, y, penalised, steps, lr, batch_size, rho, seed, omega, l
             if len(losses) == steps:
                 return losses
             rows = order[start : start + batch_size]
-            data_loss = loss(network(x[rows]), y[rows])
+            data_loss = loss(output(x[rows]), y[rows])
             adam.zero_grad()
             (data_loss + rho * sum(omega(named[name]) for name in penalised)).backward()
             adam.step()
@@ -337,6 +340,171 @@ def test_training_goes_on_where_gradients_are_switched_off():
         run_of(switched_off).advance(3)
     run_of(plain).advance(3)
     assert_close(bits(switched_off), bits(plain), **EXACT)
+
+
+# -- snapshots ---------------------------------------------------------------------------------------------------------
+
+
+def spoil(run, rows):
+    """Whatever a hand may do between a snapshot and the return to it."""
+    run.rho, run.penalty, run.lr = 0.7, "l1", 0.1
+    run.set_data(*data(rows, alpha=0.1, seed=9))
+    run.masks = draw_masks(run.network)
+    run.advance(4)
+
+
+@given(seeds, st.integers(0, 7), st.integers(1, 9), st.sampled_from([30, 50, 70]))
+def test_from_a_snapshot_a_run_goes_on_to_the_same_bits(seed, before, after, rows):
+    """50 rows in batches of 20, so that snapshots lie at every place of an epoch; a fresh run serves as well as the old one."""
+    plain, network, fresh = net(), net(), net(seed=1)
+    reference, run, other = run_of(plain, seed=seed), run_of(network, seed=seed), run_of(fresh, seed=seed + 1)
+    other.advance(2)
+    reference.advance(before)
+    run.advance(before)
+    snapshot = run.snapshot()
+    spoil(run, rows)
+    run.rho, run.penalty, run.lr, run.masks = 1e-3, "l2_norm", 0.01, None
+    run.set_data(*data())
+    reference.advance(after)
+    expected = reference.record(), reference.advance(3), reference.record()
+    for again in (run, other, run):
+        again.restore(snapshot)
+        assert (again.step, again.structure) == (before, None)
+        again.advance(after)
+        found = again.record(), again.advance(3), again.record()
+        # the first record of the reference averages over all of its steps
+        assert found[0].__dict__ | {"data_loss": 0} == expected[0].__dict__ | {"data_loss": 0}
+        assert found[2] == expected[2]
+        assert_close(bits(again.network), bits(plain), **EXACT)
+
+
+@pytest.mark.parametrize("rows", [30, 50, 70])
+def test_restored_onto_other_data_a_run_takes_every_row_of_them_once_an_epoch(rows):
+    run, seen = run_of(net(nodes=(2, 1)), batch_size=10), []
+    run.advance(3)
+    snapshot = run.snapshot()
+    x = torch.arange(rows * 2.0).reshape(rows, 2)
+    run.set_data(x, x[:, :1])
+    run.restore(snapshot)
+    run.output = lambda batch: (seen.append(batch), run.network(batch))[1]
+    run.advance(-(-rows // 10) if rows != 50 else 2)  # as many rows as before: the epoch goes on
+    rest = torch.cat(seen)[:, 0].sort().values
+    assert len(rest.unique()) == len(rest) == (rows if rows != 50 else 20)
+
+
+def test_a_snapshot_does_not_change_while_the_training_goes_on():
+    module = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))  # with buffers
+    for network in (net(), module):
+        run = run_of(network)
+        for _ in range(2):  # taken before and after the moments exist, and restored in between
+            snapshot = run.snapshot()
+            kept = copy.deepcopy(snapshot)
+            for _ in range(2):
+                run.advance(7)
+                run.set_data(*data(70))
+                run.advance(7)
+                run.set_data(*data(50))
+                run.restore(snapshot)
+            run.advance(7)
+            assert_close(snapshot.numbers, kept.numbers, **EXACT)
+            assert_close(snapshot.moments, kept.moments, **EXACT)
+            assert_close([snapshot.generator, snapshot.order], [kept.generator, kept.order], **EXACT)
+            assert snapshot[:3] == kept[:3]
+
+
+def test_a_restored_run_measures_and_returns_there_when_it_diverges():
+    run = run_of()
+    run.advance(7)
+    snapshot, wanted = run.snapshot(), bits(run.network)
+    run.advance(9)
+    run.restore(snapshot)
+    assert_close(run.record().data_loss, nn.functional.mse_loss(run.output(run.data[0]), run.data[1]).item())
+    run.advance(9)
+    next(run)
+    run.restore(snapshot)
+    run.lr = 1e30
+    with pytest.raises(TrainingDiverged, match="back at step 7"):
+        next(run)
+    assert_close(bits(run.network), wanted, **EXACT)
+
+
+FOREIGN = {
+    "another width": lambda: net(nodes=(2, 9, 1)),
+    "another depth": lambda: net(nodes=(2, 8, 8, 1)),
+    "another float type": lambda: net(dtype=torch.float64),
+    "frozen input eigenvalues": lambda: net(train_input_eigenvalues=False),
+    "a module": lambda: nn.Linear(2, 1),
+}
+
+
+@pytest.mark.parametrize("build", FOREIGN.values(), ids=FOREIGN)
+def test_a_snapshot_of_another_network_is_refused_and_nothing_is_touched(build):
+    ours, foreign, plain = run_of(net()), run_of(build()), run_of(net())
+    for run in (ours, foreign, plain):
+        run.advance(3)
+    with pytest.raises(ValueError, match="the snapshot is of a network with other parameters; restore it into the run that"):
+        ours.restore(foreign.snapshot())
+    ours.advance(5)
+    plain.advance(5)
+    assert_close(bits(ours.network), bits(plain.network), **EXACT)
+
+
+def test_a_snapshot_counts_its_own_bytes_without_what_others_share():
+    """float32: parameters and two moments for each trainable one, with a step counter each, and the objects around them."""
+    network = net(train_input_eigenvalues=False)
+    trainable = [p.numel() for p in network.parameters() if p.requires_grad]
+    numbers = sum(p.numel() for p in network.parameters())
+    for rows in (50, 5000):
+        run = run_of(net(train_input_eigenvalues=False), n=rows)
+        assert run.snapshot().nbytes == 4 * numbers + OVERHEAD
+        run.advance(1)
+        assert run.snapshot().nbytes == 4 * (numbers + 2 * sum(trainable) + len(trainable)) + OVERHEAD
+
+
+# -- neurons that are switched off -------------------------------------------------------------------------------------
+
+
+@given(masked_networks(), seeds)
+def test_training_with_masks_is_the_loop_written_by_hand(drawn, seed):
+    ours, masks = drawn
+    theirs, x = copy.deepcopy(ours), inputs(ours, 50)
+    y = x.square().sum(1, keepdim=True).expand(-1, ours.sizes[-1])
+    options = {"steps": 6, "lr": 0.02, "batch_size": 20, "rho": 0.1, "seed": seed}
+    run = train(ours, x, y, penalty="l2_squared", **options)
+    run.masks = masks
+    run.advance(6)
+    penalised = [name for name in run.penalised if theirs.get_parameter(name).requires_grad]
+    by_hand(theirs, x, y, penalised, omega=OMEGAS["l2_squared"], output=lambda b: theirs.signals(b, masks)[-1], **options)
+    assert_close(bits(ours), bits(theirs), rtol=1e-9, atol=1e-9)
+    assert_close(run.output(x), masked_output(theirs, x, masks), rtol=1e-8, atol=1e-8)
+    run.masks = None
+    assert_close(run.output(x), theirs(x), rtol=1e-8, atol=1e-8)
+
+
+@given(masked_networks())
+def test_no_gradient_flows_through_a_neuron_that_is_switched_off(drawn):
+    """In the other route its value is a constant, and the links into it occur nowhere."""
+    network, masks = drawn
+    x = inputs(network)
+    run = train(network, x, torch.zeros(len(x), network.sizes[-1]), steps=1)
+    run.masks = masks
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    ours, theirs = (
+        torch.autograd.grad(y.square().sum(), parameters, allow_unused=True, materialize_grads=True)
+        for y in (run.output(x), masked_output(network, x, masks))
+    )
+    assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_records_describe_the_network_without_the_neurons_that_are_switched_off():
+    network = randomise(net())
+    run = run_of(network)
+    run.masks = [torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0])]
+    record = run.record()
+    now = structure(network, masks=run.masks)
+    assert (record.live, record.path_norm, record.depth) == (now.live, now.norm, now.depth)
+    assert record.path_norm < structure(network).norm
+    assert_close(record.data_loss, nn.functional.mse_loss(network.signals(run.data[0], run.masks)[-1], run.data[1]).item())
 
 
 # -- how long ----------------------------------------------------------------------------------------------------------
