@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 
 from spectral_lab.cli import free_port, server_command
 
@@ -110,6 +111,17 @@ class Server:
         except urllib.error.URLError:
             return []
 
+    def end_kernel(self) -> None:
+        """End the newest kernel for good, as somebody does who clears up."""
+        if self.app == "voila":  # it tells nobody which kernels it has
+            children = psutil.Process(self._process.pid).children()
+            max((c for c in children if "ipykernel_launcher" in c.cmdline()), key=lambda c: c.create_time()).kill()
+            return
+        address = f"http://127.0.0.1:{self.port}/api/kernels/{self.kernels()[-1]['id']}"
+        request = urllib.request.Request(address, headers={"Authorization": f"token {self.token}"}, method="DELETE")
+        with urllib.request.urlopen(request, timeout=20):
+            pass
+
     def stop(self) -> None:
         """End the server and the kernels that it started, and remove its folders."""
         if self._process.poll() is None:
@@ -151,17 +163,23 @@ def browser_page(width: int = 1280, height: int = 720) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS, timeout=60_000)
         page: Any = browser.new_context(viewport={"width": width, "height": height}).new_page()
         page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+        # with the place, or ours could not be told from those of the front end
+        page.on("pageerror", lambda error: page.problems.append(error.stack or str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                page.problems.append(f"{message.text} ({message.location['url']})") if message.type == "error" else None
+            ),
+        )
         try:
             yield page
         finally:
             browser.close()
 
 
-def write_notebook(path: Path, *cells: str) -> None:
+def write_notebook(path: Path, *cells: str, kernel_name: str = "python3") -> None:
     """A notebook of code cells."""
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    kernel = {"name": kernel_name, "display_name": kernel_name, "language": "python"}
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
     notebook.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     nbformat.write(notebook, path)

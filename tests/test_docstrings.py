@@ -3,25 +3,15 @@
 import doctest
 import importlib
 import inspect
+from pathlib import Path
 
 import pytest
 
-LIVE = [
-    f"live.{name}" for name in ("settings", "scene", "instrument", "playground", "frames", "graph", "spectrum", "fit", "curves")
-]
-NAMES = [
-    "decomposition",
-    "networks",
-    "tasks",
-    "topology",
-    "training",
-    "plotting",
-    "cli",
-    *LIVE,
-    "live.controls",
-    "live.picture",
-]
-MODULES = [f"spectral_lab.{name}" for name in [*NAMES, "live.demo", "live.doctor", "live.server"]]
+import spectral_lab
+
+ROOT = Path(spectral_lab.__file__).parent
+FILES = [path.relative_to(ROOT).with_suffix("") for path in sorted(ROOT.rglob("*.py")) if not path.stem.startswith("__")]
+MODULES = [".".join(["spectral_lab", *path.parts]) for path in FILES]
 FOUND = [test for name in ["spectral_lab", *MODULES] for test in doctest.DocTestFinder().find(importlib.import_module(name))]
 EXAMPLES = [test for test in FOUND if test.examples]
 

@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from spectral_lab.live import controls, curves, fit, graph, spectrum
+from spectral_lab.live import graph
 from spectral_lab.live.frames import TYPES, pack
 from spectral_lab.live.graph import FIXED_LINKS, STRONGEST
 from spectral_lab.live.instrument import Instrument
+from spectral_lab.live.playground import SELDOM, VIEWS
 from spectral_lab.topology import LIVE, layout, structure
-
-VIEWS = {"controls": controls, "graph": graph, "spectrum": spectrum, "fit": fit, "curves": curves}
 
 
 def grown(**options):
@@ -36,7 +35,7 @@ def blocks_from(nodes, links, weights):
 @pytest.mark.parametrize("hidden", [(1,), (4, 3), (300,)])
 def test_every_view_says_what_stays_and_what_moves_in_types_that_can_be_sent(view, hidden):
     instrument = grown(hidden=hidden)
-    for own, arrays in (view.scene(instrument), view.frame(instrument, instrument.moment())):
+    for own, arrays in (view.scene(instrument), view.frame(instrument, instrument.sight())):
         assert json.loads(json.dumps(own, allow_nan=False)) is not None
         assert {f"{array.dtype.kind}{array.dtype.itemsize}" for array in arrays.values()} <= set(TYPES)
 
@@ -45,7 +44,7 @@ def test_every_view_says_what_stays_and_what_moves_in_types_that_can_be_sent(vie
 def test_the_weights_can_be_rebuilt_from_scene_and_frame(hidden):
     instrument = grown(hidden=hidden)
     own, fixed = graph.scene(instrument)
-    moving, arrays = graph.frame(instrument, instrument.moment())
+    moving, arrays = graph.frame(instrument, instrument.sight())
     weights = instrument.network.weights()
     rebuilt = blocks_from(own["nodes"], fixed["links"], arrays["weights"] * moving["scale"])
     assert own["nodes"] == list(instrument.network.nodes)
@@ -71,14 +70,15 @@ def test_nodes_stand_where_the_layout_puts_them():
     np.testing.assert_allclose(arrays["places"], wanted, rtol=1e-6)
 
 
-def test_a_picture_of_300_neurons_takes_less_than_8000_bytes_with_its_header():
+@pytest.mark.parametrize(("shown", "most"), [(set(VIEWS), 8000), (set(VIEWS) - set(SELDOM), 7000)], ids=["full", "light"])
+def test_a_picture_of_300_neurons_is_small_with_its_header(shown, most):
     instrument = grown(hidden=(300,))
     instrument.threshold = 0.1
-    moment = instrument.moment()
-    pictures = {name: view.frame(instrument, moment) for name, view in VIEWS.items()}
+    sight = instrument.sight()
+    pictures = {name: VIEWS[name].frame(instrument, sight) for name in shown}
     contents, buffer = pack({f"{name}.{key}": array for name, (_, own) in pictures.items() for key, array in own.items()})
-    header = {"contents": contents, "words": instrument.words(moment)} | {name: own for name, (own, _) in pictures.items()}
-    assert len(json.dumps(header)) + len(buffer) <= 8000
+    header = {"contents": contents, "words": instrument.words(sight)} | {name: own for name, (own, _) in pictures.items()}
+    assert len(json.dumps(header)) + len(buffer) <= most
 
 
 @pytest.mark.parametrize("hidden", [(40, 40), (300, 300, 300, 300)])
@@ -86,7 +86,7 @@ def test_of_too_many_links_the_strongest_are_sent_with_their_ends(hidden):
     instrument = Instrument(hidden=hidden)
     instrument.run(2)
     own, fixed = graph.scene(instrument)
-    moving, arrays = graph.frame(instrument, instrument.moment())
+    moving, arrays = graph.frame(instrument, instrument.sight())
     weights = {ij: W.detach() for ij, W in instrument.network.weights().items()}
     assert "links" not in fixed
     assert len(fixed["places"]) == 3 + sum(hidden) + 1

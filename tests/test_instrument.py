@@ -4,7 +4,6 @@ import math
 import re
 import threading
 from dataclasses import replace
-from itertools import pairwise
 
 import matplotlib as mpl
 import pytest
@@ -14,8 +13,9 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from spectral_lab import SpectralNet, TrainingDiverged, alpha_beta, structure, train
-from spectral_lab.live import instrument as module
-from spectral_lab.live.instrument import GRID, Instrument, input_square
+from spectral_lab.live import steering
+from spectral_lab.live.instrument import Instrument
+from spectral_lab.live.problem import GRID, input_square
 from spectral_lab.networks import ACTIVATIONS
 from spectral_lab.tasks import alpha_beta_target
 from spectral_lab.topology import LIVE
@@ -34,6 +34,12 @@ def grown(steps=300, **options):
     return instrument
 
 
+def data(alpha, beta=5.0, seed=0):
+    """The data that are trained on: all but the last fifth, which are kept for validation."""
+    x, y = alpha_beta(alpha, beta, 2000, seed=seed)
+    return x[:1600], y[:1600]
+
+
 def by_hand(hidden=(30,), alpha=0.8, beta=5.0, seed=0, activation="relu", frozen=True, **options):
     """The network and the run that the settings describe, from the package's own parts."""
     network = SpectralNet(
@@ -42,7 +48,7 @@ def by_hand(hidden=(30,), alpha=0.8, beta=5.0, seed=0, activation="relu", frozen
         train_input_eigenvalues=not frozen,
         generator=torch.Generator().manual_seed(seed),
     )
-    x, y = alpha_beta(alpha, beta, 2000, seed=seed)
+    x, y = data(alpha, beta, seed)
     return train(network, x, y, **({"steps": 0, "lr": 5e-3, "batch_size": 100, "rho": 1e-4, "seed": seed} | options))
 
 
@@ -93,8 +99,9 @@ def test_a_slice_ends_when_its_time_is_up_and_always_makes_a_record():
     instrument.train_slice(0.05)
     assert 1 <= instrument.step < 10_000
     assert instrument.history[-1].step == instrument.step
-    instrument.train_slice(0.0)
-    assert len(instrument.history) == 3
+    before = instrument.history
+    instrument.train_slice(0.0)  # measured anew at the same step, it takes the record's place
+    assert [record.step for record in instrument.history] == [record.step for record in before] == [0, instrument.step]
 
 
 @pytest.mark.parametrize("steps", [0, 1, 19, 20, 21, 40])
@@ -138,12 +145,13 @@ def test_a_move_of_the_task_changes_the_data_from_the_next_step(move):
     x, before = hand.data
     for name, value in move.items():
         setattr(instrument, name, value)
-    hand.set_data(x, alpha_beta(instrument.alpha, instrument.beta, 2000, seed=0).y)
+    hand.set_data(x, data(instrument.alpha, instrument.beta)[1])
     assert not torch.equal(hand.data[1], before)
     instrument.run(3)
     hand.advance(3)
     assert_close(bits(instrument), dict(hand.network.state_dict()), **EXACT)
-    assert_close(instrument.target_on_square, alpha_beta_target(input_square(), instrument.alpha, instrument.beta), **EXACT)
+    wanted = alpha_beta_target(input_square(), instrument.alpha, instrument.beta)[:, 0]
+    assert_close(instrument.problem.target, wanted, **EXACT)
     assert (instrument.history[-1].alpha, instrument.history[-1].beta) == (instrument.alpha, instrument.beta)
 
 
@@ -179,7 +187,7 @@ def test_reset_goes_back_to_the_first_weights_with_the_settings_of_now():
 
 @pytest.mark.parametrize("width", [10**6, 10**12])
 def test_a_layer_that_cannot_be_drawn_is_refused_before_anything_is_built(width, monkeypatch):
-    monkeypatch.setattr(module, "SpectralNet", lambda *args, **options: pytest.fail("a network was built"))
+    monkeypatch.setattr(steering, "SpectralNet", lambda *args, **options: pytest.fail("a network was built"))
     with pytest.raises(ValueError, match=rf"hidden\[0\] = {width}; wanted a whole number from 1 to 300"):
         Instrument(hidden=(width,))
 
@@ -201,7 +209,7 @@ def test_the_records_are_those_of_the_training():
 
 
 def test_a_long_history_is_thinned_and_keeps_its_ends(monkeypatch):
-    monkeypatch.setattr(module, "HISTORY", 10)
+    monkeypatch.setattr(steering, "HISTORY", 10)
     instrument = Instrument(hidden=(1,))
     instrument.speed = 1
     for step in range(1, 60):
@@ -240,56 +248,58 @@ def test_the_input_square_goes_row_by_row_from_the_top_left():
     assert square[-3:] == [[-1, -1], [0, -1], [1, -1]]
 
 
-def test_a_moment_is_the_network_of_now():
+def test_a_sight_is_the_network_of_now():
     instrument = grown()
-    moment, shape = instrument.moment(), structure(instrument.network)
-    assert moment.record == instrument.history[-1]
-    assert_close(moment.shape.weights, instrument.network.weights())
-    assert moment.shape.live == shape.live == moment.record.live
-    assert_close(moment.shape.strengths, shape.strengths, **EXACT)
-    assert (moment.masks, moment.pruned_loss) == (None, None)
-    assert_close(moment.output, instrument.network(input_square()).detach(), **EXACT)
-    assert not any(W.requires_grad for W in moment.shape.weights.values())
+    sight, shape = instrument.sight(), structure(instrument.network)
+    assert sight.record == instrument.history[-1]
+    assert_close(sight.shape.weights, instrument.network.weights())
+    assert sight.shape.live == shape.live == sight.record.live
+    assert_close(sight.shape.strengths, shape.strengths, **EXACT)
+    assert (sight.masks, sight.pruned_loss) == (None, None)
+    assert_close(sight.signals[-1], instrument.network(input_square()).detach(), **EXACT)
+    assert not any(W.requires_grad for W in sight.shape.weights.values())
 
 
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
 @pytest.mark.parametrize("hidden", [(12,), (8, 6)])
 def test_pruning_in_the_picture_is_pruning_for_real(hidden, activation):
     instrument = grown(hidden=hidden, activation=activation)
-    x, y = alpha_beta(1.0, 5, 2000, seed=0)
-    strengths = torch.cat(instrument.moment().shape.strengths)
+    x, y = data(1.0)
+    strengths = torch.cat(instrument.sight().shape.strengths)
     for share in (0.0, 0.3, 0.6, 1.0):
         instrument.threshold = float(strengths.quantile(share))
-        moment, compact = instrument.moment(), instrument.network.compact(instrument.threshold)
-        assert_close(torch.cat(moment.masks), (strengths > instrument.threshold).float(), **EXACT)
-        assert 0 < int((torch.cat(moment.masks) == 0).sum()) <= len(strengths)
-        assert_close(moment.pruned_loss, torch.nn.functional.mse_loss(compact(x), y).item(), rtol=1e-5, atol=1e-6)
-        assert_close(moment.output, compact(input_square()).detach(), rtol=1e-4, atol=1e-5)
-    assert int(torch.cat(moment.masks).sum()) == 0
+        sight, compact = instrument.sight(), instrument.network.compact(instrument.threshold)
+        assert_close(torch.cat(sight.masks), (strengths > instrument.threshold).float(), **EXACT)
+        assert 0 < int((torch.cat(sight.masks) == 0).sum()) <= len(strengths)
+        assert_close(sight.pruned_loss, torch.nn.functional.mse_loss(compact(x), y).item(), rtol=1e-5, atol=1e-6)
+        assert_close(sight.signals[-1], compact(input_square()).detach(), rtol=1e-4, atol=1e-5)
+    assert int(torch.cat(sight.masks).sum()) == 0
     assert instrument.step == 300  # looking changes nothing
 
 
 def test_the_words_of_a_perceptron():
     instrument = Instrument()
     loss = f"{instrument.history[-1].data_loss:.1e}"
-    assert instrument.words() == f"step 0: 0 of 30 hidden neurons live, effective depth 1, data loss {loss}"
+    validation = f"{instrument.record.validation_loss:.1e}"
+    wanted = f"step 0: 0 of 30 hidden neurons live, effective depth 1, data loss {loss}, validation {validation}"
+    assert instrument.words() == wanted
 
 
 def test_the_words_count_steps_live_neurons_and_depth():
-    instrument = grown(hidden=(6, 5))
-    instrument._history.append(replace(instrument.history[-1], step=1234567))
+    instrument = grown(hidden=(6, 5), validation=0.0)
+    sight = replace(instrument.sight(), record=replace(instrument.record, step=1234567))
     shape, loss = structure(instrument.network), f"{instrument.history[-1].data_loss:.1e}"
     assert sum(shape.live) > 1
     wanted = f"step 1,234,567: {sum(shape.live)} of 11 hidden neurons live, effective depth {shape.depth}, data loss {loss}"
-    assert instrument.words() == wanted
+    assert instrument.words(sight) == wanted
 
 
 def test_the_words_tell_what_pruning_costs():
     instrument = grown(hidden=(6, 5))
-    instrument.threshold = float(torch.cat(instrument.moment().shape.strengths).median())
-    moment = instrument.moment()
-    assert instrument.words(moment).endswith(f"; 6 pruned, loss without them {moment.pruned_loss:.1e}")
-    assert instrument.words() == instrument.words(moment)
+    instrument.threshold = float(torch.cat(instrument.sight().shape.strengths).median())
+    sight = instrument.sight()
+    assert instrument.words(sight).endswith(f"; 6 pruned, loss without them {sight.pruned_loss:.1e}")
+    assert instrument.words() == instrument.words(sight)
 
 
 @pytest.mark.parametrize(("threshold", "pruned"), [(0.0, None), (1e-9, 0), (1e6, 1)])
@@ -341,7 +351,7 @@ def test_settings_may_be_moved_from_another_thread_while_it_trains():
     assert {name: instrument.settings()[name] for name in last} == last
     training = instrument._training
     assert (training.rho, training.lr, training.batch_size) == (0.02, 5e-3, 51)
-    assert_close(training.data[1], alpha_beta(0.9, 5, 2000, seed=0).y, **EXACT)
+    assert_close(training.data[1], data(0.9)[1], **EXACT)
     replayed = Instrument.from_state(instrument.state)
     assert_close(bits(replayed), bits(instrument), **EXACT)
 
@@ -399,16 +409,21 @@ def test_the_process_is_left_as_it_was():
     assert process() == before
 
 
+OWN = (torch.rand(20, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20.0))
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_the_defaults_of_the_process_do_not_matter(dtype):
+@pytest.mark.parametrize("options", [{}, {"task": "digits"}, {"data": OWN}], ids=["family", "digits", "own"])
+def test_the_defaults_of_the_process_do_not_matter(options, dtype):
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
         with torch.no_grad():
-            instrument = Instrument()
+            instrument = Instrument(**options)
             instrument.run(5)
-        output = instrument.moment().output
+        output = instrument.sight().signals[-1]
         instrument.alpha = 0.1
+        instrument.switch(0, 3)
         instrument.run(5)
     finally:
         torch.set_default_dtype(before)
@@ -439,13 +454,13 @@ def test_alpha_grows_the_network_and_rho_takes_it_back(seed):
     assert network.live[0] >= 3
     assert network.depth == 2
     assert network.path_norm > 100 * perceptron.path_norm
-    bent = distance_from_a_plane(instrument.moment().output)
+    bent = distance_from_a_plane(instrument.sight().signals[-1])
     assert bent > 0.1
     instrument.rho = 1.0
     silenced = instrument.run(2000)
     assert silenced.live == (0,)
     assert silenced.path_norm < LIVE
-    assert distance_from_a_plane(instrument.moment().output) < bent / 50
+    assert distance_from_a_plane(instrument.sight().signals[-1]) < bent / 50
     instrument.rho = 1e-4
     assert instrument.run(2000).live[0] >= 3
     assert instrument.history[-1].path_norm > 100 * silenced.path_norm
@@ -453,21 +468,7 @@ def test_alpha_grows_the_network_and_rho_takes_it_back(seed):
 
 def test_the_grid_has_the_points_that_the_views_expect():
     assert input_square().shape == (GRID**2, 2)
-    assert Instrument().target_on_square.shape == (GRID**2, 1)
-
-
-def test_a_long_history_is_thinned_to_equal_gaps_and_keeps_both_ends(monkeypatch):
-    monkeypatch.setattr("spectral_lab.live.instrument.HISTORY", 40)
-    instrument = Instrument(hidden=(2,))
-    record = instrument.history[0]
-    for step in range(1, 3000):
-        instrument._remember(replace(record, step=step))
-    steps = [r.step for r in instrument.history]
-    assert steps[0] == 0
-    assert steps[-1] == 2999
-    assert 20 <= len(steps) <= 40
-    gaps = [b - a for a, b in pairwise(steps[:-1])]
-    assert max(gaps) <= 4 * min(gaps)
+    assert Instrument().problem.target.shape == (GRID**2,)
 
 
 def test_after_a_divergence_with_huge_but_finite_weights_a_lower_learning_rate_goes_on():

@@ -1,7 +1,6 @@
 """The playground without a browser: each question is answered, picture by picture, whatever was asked."""
 
 import builtins
-import json
 import logging
 import random
 import re
@@ -11,6 +10,7 @@ from base64 import b64decode
 import numpy as np
 import pytest
 import torch
+from asking import OWN, ask, bits, watched
 from torch.testing import assert_close
 
 from spectral_lab.live import controls, playground
@@ -27,37 +27,8 @@ def no_hurry(monkeypatch):
     monkeypatch.setattr(playground, "SLICE", 60.0)
 
 
-def watched(**options):
-    """A playground whose messages are kept in ``sent`` instead of going to a browser."""
-    p = Playground(**({"hidden": (3,), "speed": 1} | options))
-    p.sent = []
-    p.send = lambda content, buffers=None: p.sent.append((content, buffers))
-    return p
-
-
-def ask(p, **question):
-    """Ask and return the answer: the one frame, after checking that it is one and says so."""
-    p.sent.clear()
-    question = {"number": 1, "client": "c", "build": p._build, "train": 0, "set": {}, "action": None} | question
-    p._on_message(p, question, [])
-    kinds = [content["kind"] for content, _ in p.sent]
-    assert kinds == ["frame"] if question["build"] == p._build else kinds == ["scene", "frame"]
-    frame = p.sent[-1][0]
-    assert frame["done"] is True
-    assert (frame["number"], frame["client"]) == (question["number"], question["client"])
-    assert frame["build"] == p._build
-    assert frame["playing"] == p.playing
-    json.dumps(p.sent[0][0], allow_nan=False)
-    json.dumps(frame, allow_nan=False)
-    return frame
-
-
-def bits(p):
-    return {name: value.clone() for name, value in p.network.state_dict().items()}
-
-
 def everything(p):
-    return p.settings(), p.state, p.history, p._build
+    return p.settings(), p.state, p.history, p.off, p._build_number
 
 
 # -- questions and answers -------------------------------------------------------------------------------------------
@@ -74,10 +45,10 @@ def test_a_question_is_answered_with_one_frame_of_now():
 
 def test_a_browser_that_has_another_network_gets_the_scene_first():
     p = watched()
-    for known in (None, p._build + 1, "x"):
+    for known in (None, p._build_number + 1, "x"):
         ask(p, build=known)
         scene, frame = (content for content, _ in p.sent)
-        assert scene["build"] == frame["build"] == p._build
+        assert scene["build"] == frame["build"] == p._build_number
         assert scene["graph"]["nodes"] == [3, 3, 1]
         assert set(scene["colours"]) == {"positive", "negative", "middle"}
 
@@ -89,7 +60,7 @@ def test_a_picture_holds_what_every_view_shows():
     for (content, (buffer,)), call in zip(p.sent, ("scene", "frame"), strict=True):
         arrays = unpack(content["contents"], buffer)
         for name, view in VIEWS.items():
-            own, wanted = view.scene(p) if call == "scene" else view.frame(p, p.moment())
+            own, wanted = view.scene(p) if call == "scene" else view.frame(p, p.sight())
             assert content[name] == own
             for key, array in wanted.items():
                 np.testing.assert_array_equal(arrays.pop(f"{name}.{key}"), array.flatten())
@@ -98,7 +69,7 @@ def test_a_picture_holds_what_every_view_shows():
 
 def test_the_messages_come_through_the_widget():
     p = watched()
-    p._handle_custom_msg({"number": 3, "client": "c", "build": p._build, "set": {"alpha": 0.1}}, [])
+    p._handle_custom_msg({"number": 3, "client": "c", "build": p._build_number, "set": {"alpha": 0.1}}, [])
     ((frame, _),) = p.sent
     assert frame["number"] == 3
     assert p.alpha == 0.1
@@ -132,9 +103,9 @@ def test_a_legal_move_is_applied_and_confirmed(name, value):
 def test_a_move_that_restarts_brings_the_new_scene_with_it(name, value):
     p = watched()
     p.run(5)
-    known = p._build
+    known = p._build_number
     frame = ask(p, set={name: value}, build=known)
-    assert p._build == known + 1
+    assert p._build_number == known + 1
     assert [content["kind"] for content, _ in p.sent] == ["scene", "frame"]
     assert frame["curves"]["now"][0] == 0
     assert getattr(p, name) == (tuple(value) if name == "hidden" else value)
@@ -151,9 +122,11 @@ def test_a_move_that_restarts_brings_the_new_scene_with_it(name, value):
         ({"hidden": [301]}, "hidden[0] = 301; wanted a whole number from 1 to 300"),
         ({"seed": 0.5}, "seed = 0.5; wanted a whole number"),
         ({"penalty": "l3"}, "penalty = 'l3'; wanted one of"),
-        ({"batch_size": 10}, "there is no control 'batch_size'"),
-        ({"network": 1}, "there is no control 'network'"),
-        ({"_key": "x"}, "there is no control '_key'"),
+        ({"batch_size": 0}, "batch_size = 0; wanted a whole number"),
+        ({"task": "own"}, "task = 'own', but there are no data"),
+        ({"alpha": 0.1, "rho": -1}, "rho = -1; wanted a number"),
+        ({"network": 1}, "there is no setting 'network'"),
+        ({"_key": "x"}, "there is no setting '_key'"),
     ],
 )
 def test_an_illegal_move_is_answered_in_words_pauses_and_changes_nothing_else(move, message):
@@ -171,11 +144,13 @@ def test_an_illegal_move_is_answered_in_words_pauses_and_changes_nothing_else(mo
     assert p.alpha == 0.25
 
 
-@pytest.mark.parametrize("action", ["run", "Train", "__init__", 1, True, ["train"], {}])
+@pytest.mark.parametrize("action", ["run", "Train", "__init__", 1, True, ["run"], [["train"]], [None]])
 def test_an_unknown_action_is_answered_with_the_known_ones(action):
     p = watched()
     frame = ask(p, action=action)
-    assert frame["message"] == f"there is no action {action!r}; wanted one of train, pause, step, reset"
+    name = action[0] if isinstance(action, list) else action
+    known = "train, pause, step, reset, undo, redo, seek, preset, real, export"
+    assert frame["message"] == f"there is no action {name!r}; wanted one of {known}"
     assert p.step == 0
     assert ask(p, action="step")["message"] == ""
 
@@ -195,9 +170,9 @@ def test_train_pause_step_and_reset_do_what_they_say():
     assert p.step == 14
     assert ask(p, action="step", train=1)["playing"] is False
     assert p.step == 15
-    known = p._build
+    known = p._build_number
     frame = ask(p, action="reset", build=known)
-    assert (p.step, p._build, frame["curves"]["now"][0]) == (0, known + 1, 0)
+    assert (p.step, p._build_number, frame["curves"]["now"][0]) == (0, known + 1, 0)
     fresh = watched(speed=7)
     assert_close(bits(p), bits(fresh), **EXACT)
 
@@ -222,7 +197,7 @@ def test_a_slice_takes_the_time_that_leaves_room_for_20_pictures_a_second(monkey
 @pytest.mark.parametrize(("asked", "pictures"), [(1, 1), (2, 2), (MOST_SLICES, MOST_SLICES), (10**9, MOST_SLICES), (True, 1)])
 def test_each_slice_is_followed_by_its_picture_and_the_last_one_says_so(asked, pictures):
     p = watched(playing=True, speed=3)
-    p._on_message(p, {"number": 5, "client": "c", "build": p._build, "train": asked}, [])
+    p._on_message(p, {"number": 5, "client": "c", "build": p._build_number, "train": asked}, [])
     assert [content["kind"] for content, _ in p.sent] == ["frame"] * pictures
     assert [content["curves"]["now"][0] for content, _ in p.sent] == [3 * n for n in range(1, pictures + 1)]
     assert [content["done"] for content, _ in p.sent] == [False] * (pictures - 1) + [True]
@@ -242,7 +217,7 @@ def test_a_run_that_ends_between_two_slices_is_answered_to_its_end(pauses, monke
             train_slice(p, seconds)
 
     monkeypatch.setattr(p, "train_slice", one_slice)
-    p._on_message(p, {"number": 5, "build": p._build, "train": 4}, [])
+    p._on_message(p, {"number": 5, "build": p._build_number, "train": 4}, [])
     assert [content["curves"]["now"][0] for content, _ in p.sent] == [1, 2, 2]
     assert [content["done"] for content, _ in p.sent] == [False, False, True]
     assert [content["playing"] for content, _ in p.sent] == [True, True, False]
@@ -293,7 +268,7 @@ def test_a_setting_set_from_python_shows_once(name, value):
     p = watched()
     setattr(p, name, value)
     assert p.sent == []  # nobody has asked yet
-    setattr(p, name, Instrument.class_traits()[name].default_value)
+    setattr(p, name, Instrument.class_traits()[name].default_value if name != "hidden" else (3,))
     ask(p)
     p.sent.clear()
     setattr(p, name, value)
@@ -342,7 +317,7 @@ def test_questions_and_python_on_two_threads_do_not_mix_up():
 
     def browser():
         for n in range(60):
-            p._on_message(p, {"number": n, "client": "c", "build": p._build, "train": 1, "action": "train"}, [])
+            p._on_message(p, {"number": n, "client": "c", "build": p._build_number, "train": 1, "action": "train"}, [])
             numbers.append(n)
 
     asking = threading.Thread(target=browser)
@@ -372,16 +347,21 @@ def junk(chance, depth=0):
 def any_question(chance, p):
     if chance.random() < 0.1:
         return junk(chance)
-    names = [*controls.SENT, "batch_size", "run", "", "_lock"]
+    names = [*controls.SENT, "run", "", "_lock"]
+    hand = [chance.choice(["eigenvalue", "switch", "rho"]), [0, chance.randrange(4), chance.choice([True, 0.5, junk(chance)])]]
+    act = [chance.choice(["seek", "preset", "undo", "redo"]), chance.choice(["perceptron", 0, 5, 99, junk(chance)])]
     good = {"alpha": chance.random(), "rho": chance.random(), "speed": 1, "hidden": [chance.randint(1, 5)], "playing": True}
     moves = [good, {chance.choice(names): junk(chance)}, {}, junk(chance)]
     return {
         "number": chance.choice([chance.randrange(1000), junk(chance)]),
         "client": chance.choice(["c", junk(chance)]),
-        "build": chance.choice([p._build, None, junk(chance)]),
+        "build": chance.choice([p._build_number, None, junk(chance)]),
         "train": chance.choice([0, 1, 2, junk(chance)]),
         "set": chance.choice(moves),
-        "action": chance.choice([None, *playground.ACTIONS, junk(chance)]),
+        "hands": chance.choice([None, [hand], [hand, hand], junk(chance)]),
+        "action": chance.choice([None, *playground.ACTIONS[:-3], act, act[:1], junk(chance)]),
+        "gesture": chance.choice([None, "c-1", "c-2", "script", "replay", junk(chance)]),
+        "look": chance.choice([None, [1, 2], [0, 0], junk(chance), [junk(chance), 1]]),
     }
 
 
@@ -404,7 +384,7 @@ def test_200_questions_of_any_kind_are_all_answered(caplog, monkeypatch):
                 number = p.sent[-1][0]["number"]
                 assert number is question.get("number")
     assert len(messages) > 20
-    p._on_message(p, {"set": {"alpha": 0.5}, "action": "pause", "build": p._build}, [])
+    p._on_message(p, {"set": {"alpha": 0.5}, "action": "pause", "build": p._build_number}, [])
     assert p.sent[-1][0]["message"] == ""
     assert_close(bits(Playground.from_state(p.state)), bits(p), **EXACT)
 
@@ -512,12 +492,12 @@ def test_the_module_is_whole_and_fetches_nothing():
 
 
 def test_every_array_that_the_script_reads_is_sent():
-    few, many = watched(), watched(hidden=(40, 40))
     sent = set()
-    for p in (few, many):
-        ask(p, build=None)
+    for p in (watched(), watched(hidden=(40, 40)), watched(task="digits"), watched(data=OWN)):
+        ask(p, build=None, look=[1, 0])
         sent |= {name for content, _ in p.sent for name, _, _ in content["contents"]}
     read = set(re.findall(r"\.arrays\[\"([\w.]+)\"\]", Playground._esm))
+    read |= {f"fit.{name}" for name in re.findall(r"numbers\(frame, \"(\w+)\"\)", Playground._esm)}
     assert read == sent
 
 
@@ -526,3 +506,14 @@ def test_the_global_generator_is_left_alone():
     p = watched()
     ask(p, action="train", train=1)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_closed_playground_holds_no_past_any_more(monkeypatch):
+    p = Playground(hidden=(5,))
+    for k in range(10):
+        p.run(20)
+        p.alpha = k / 10
+    p.close()
+    assert p.nbytes < 30_000
+    assert not p.can_undo
+    assert p.run(5).step == 205

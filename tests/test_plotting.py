@@ -17,10 +17,13 @@ from spectral_lab.plotting import (
     MIDDLE,
     NEGATIVE,
     POSITIVE,
+    plot_line,
     plot_losses,
     plot_network,
+    plot_section,
     plot_spectrum,
     plot_square,
+    plot_table,
     plot_transition,
     sign_colours,
 )
@@ -52,6 +55,9 @@ CALLS = {
     "network": lambda ax: plot_network(graph(grown()), ax, threshold=0.5),
     "spectrum": lambda ax: plot_spectrum([[1, 0, -0.1]], [[0.5, 0, 2]], ax, threshold=0.1, live=0.01),
     "square": lambda ax: plot_square(np.eye(3), ax, limit=1.0, title="t"),
+    "section": lambda ax: plot_section(np.eye(3), [(0, 0.5, 1)], ax, limit=1.0, axes=("a", "b"), ranges=((0, 1), (2, 3))),
+    "line": lambda ax: plot_line([-1, 0, 1], [0, 1, 0], [(0, 0.5, 1)], ax, axis="a", ends=(0, 1)),
+    "table": lambda ax: plot_table([[3, 0], [1, 2]], ("a", "b"), ax),
     "losses": lambda ax: plot_losses([0, 1], {"data loss": [1, 0.1], "penalty": [0, 0]}, ax),
     "transition": lambda ax: plot_transition([0, 1], [0, 1], ax, reference={"β = 5": ([0, 1], [0, 1.2])}),
 }
@@ -193,6 +199,54 @@ def test_a_function_on_the_square_is_drawn_upright_with_zero_in_the_middle_of_th
     assert difference(to_hex(image.cmap(image.norm(0.0))), MIDDLE) < 1
 
 
+def labels(axis):
+    return [text.get_text() for text in axis.get_ticklabels()]
+
+
+def test_a_section_shows_the_data_in_the_colours_of_the_function_and_the_ranges_in_their_own_unit():
+    values = np.array([[0.0, 1.0], [-2.0, 0.5]])
+    dots = [(-1.0, 0.5, 2.0), (0.25, 1.0, -0.3)]
+    ax = plot_section(values, dots, axes(), limit=2.0, axes=("size", "weight"), ranges=((10, 20.004), (-1e-9, 12345678)))
+    (image,), (points,) = ax.images, ax.collections
+    np.testing.assert_array_equal(image.get_array(), values)
+    assert (image.origin, image.get_extent(), image.get_clim()) == ("upper", [-1, 1, -1, 1], (-2, 2))
+    assert points.get_offsets().tolist() == [[-1.0, 0.5], [0.25, 1.0]]
+    assert points.get_array().tolist() == [2.0, -0.3]
+    assert points.get_clim() == image.get_clim()
+    for level in (-2.0, -0.3, 0.0, 2.0):
+        assert points.cmap(points.norm(level)) == image.cmap(image.norm(level))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("size", "weight")
+    assert (labels(ax.xaxis), labels(ax.yaxis)) == (["10", "20"], ["-1e-09", "1.23e+07"])
+    assert (list(ax.get_xticks()), list(ax.get_yticks())) == ([-1, 1], [-1, 1])
+
+
+def test_a_line_is_a_curve_through_the_data():
+    dots = [(-1.0, 0.5, 9.0), (0.25, 1.0, 9.0)]
+    ax = plot_line([-1.0, 0.0, 1.0], [0.1, 0.2, -0.3], dots, axes(), axis="size", ends=(3, 4.5))
+    (curve,), (points,) = ax.lines, ax.collections
+    assert curve.get_xydata().tolist() == [[-1.0, 0.1], [0.0, 0.2], [1.0, -0.3]]
+    assert points.get_offsets().tolist() == [[-1.0, 0.5], [0.25, 1.0]]
+    assert (ax.get_xlabel(), labels(ax.xaxis)) == ("size", ["3", "4.5"])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["data", "output"]
+
+
+def test_a_table_names_its_classes_and_writes_every_count_but_zero():
+    ax = plot_table([[3, 0, 1], [0, 20, 0], [0, 0, 0]], ("ant", "bee", "cat"), axes())
+    assert {(text.get_position(), text.get_text()) for text in ax.texts} == {((0, 0), "3"), ((2, 0), "1"), ((1, 1), "20")}
+    assert (labels(ax.xaxis), labels(ax.yaxis)) == (["ant", "bee", "cat"],) * 2
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("answer", "class")
+
+
+@pytest.mark.parametrize("counts", [range(1, 26), [7] * 25, [0] * 24 + [1], [0] * 25, [400, *range(0, 240, 10)]], ids=str)
+def test_every_number_of_a_table_can_be_read_on_its_cell(counts):
+    ax = plot_table(np.reshape(counts, (5, 5)).tolist(), "abcde", axes())
+    (image,) = ax.images
+    for text in ax.texts:
+        column, row = text.get_position()
+        cell = to_hex(image.cmap(image.norm(image.get_array()[row, column])))
+        assert contrast(text.get_color(), cell) > 4.5
+
+
 def test_losses_of_zero_are_gaps_on_the_logarithmic_axis():
     ax = plot_losses([0, 20, 40], {"data loss": [1.0, 0.0, 0.1], "ρ Ω(λ)": [0.0, 0.0, 0.0]}, axes())
     data, penalty = (line.get_ydata() for line in ax.lines)
@@ -261,6 +315,11 @@ def test_the_two_signs_can_be_told_apart_with_every_kind_of_colour_vision(vision
     assert difference(POSITIVE, NEGATIVE, vision) > 20
     assert difference(POSITIVE, MIDDLE, vision) > 20
     assert difference(NEGATIVE, MIDDLE, vision) > 20
+
+
+def test_the_two_signs_can_be_told_apart_in_grey():
+    assert lab(np.array(VISION["none"]) @ linear(POSITIVE))[0] > lab(np.array(VISION["none"]) @ linear(NEGATIVE))[0] + 15
+    assert difference(POSITIVE, NEGATIVE, "none") > 15
 
 
 @pytest.mark.parametrize("colour", [POSITIVE, NEGATIVE])

@@ -17,7 +17,8 @@ def test_there_are_examples():
 
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=["playground", "network"])
-def test_an_example_runs(code, capsys):
+def test_an_example_runs(code, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # it writes files
     names: dict = {}
     exec(compile(code, "README.md", "exec"), names)
     printed = capsys.readouterr().out

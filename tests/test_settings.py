@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral_lab.live.instrument import Instrument
-from spectral_lab.live.settings import MAX_LAYERS, MAX_WIDTH, SETTINGS, check
+from spectral_lab.live.settings import HANDS, MAX_LAYERS, MAX_WIDTH, SETTINGS, check
+from spectral_lab.live.steering import Steering
 from spectral_lab.networks import ACTIVATIONS
-from spectral_lab.training import PENALTIES
+from spectral_lab.penalties import PENALTIES
 
 NO_NUMBERS = [math.nan, math.inf, -math.inf, "0.5", True, None, [0.5], 1 + 0j, 10**400]
 NO_WHOLE_NUMBERS = [1.0, "1", True, None, math.nan, [1]]
@@ -20,6 +21,13 @@ NO_NAMES = ["", "unknown", 1, None, ["l1"], {}]
 
 # name → (illegal values, what the message says is wanted)
 ILLEGAL = {
+    "task": (["Bowl", torch.relu, *NO_NAMES], "one of 'bowl', 'product', 'saddle', 'ring', 'digits', 'own'"),
+    "noise": ([-1e-9, 10.1, *NO_NUMBERS], "a number in [0, 10]: the standard deviation of noise"),
+    "validation": ([-1e-9, 0.91, 1, *NO_NUMBERS], "a number in [0, 0.9]: the share of the data kept for validation"),
+    "section": (
+        [(0, 0), (0,), (0, 1, 2), "01", b"01", 1, None, {0, 1}, {0: 1, 1: 2}],
+        "two different inputs, counted from 0, e.g. (0, 1)",
+    ),
     "alpha": ([-1e-9, 1 + 1e-9, *NO_NUMBERS], "a number in [0, 1]: how non-linear"),
     "beta": ([0, -1, 1e7, *NO_NUMBERS], "a number in (0, 1e+06]: how sharp"),
     "rho": ([-1e-9, 1e7, *NO_NUMBERS], "a number in [0, 1e+06]: the strength of the regulariser"),
@@ -39,6 +47,10 @@ ILLEGAL = {
 }
 # name → legal values at the ends of the range and inside it
 LEGAL = {
+    "task": ["bowl", "product", "saddle", "ring", "digits", "own"],
+    "noise": [0, 10, 0.1],
+    "validation": [0, 0.9, 0.2],
+    "section": [(0, 1), [1, 0], (10_000, 3)],
     "alpha": [0, 1, 0.3],
     "beta": [1e-9, 5, 1e6],
     "rho": [0, 1e-4, 1e6],
@@ -73,20 +85,21 @@ def test_every_setting_accepts_its_default_and_has_its_cases_here(name):
 
 
 def test_the_settings_are_the_traits_of_the_instrument_with_the_same_defaults():
-    own = {name for name, trait in Instrument.class_traits().items() if trait.this_class is Instrument}
+    own = {name for name, trait in Instrument.class_traits().items() if trait.this_class is Steering}
     assert own == set(SETTINGS)
     assert Instrument().settings() == {name: setting.default for name, setting in SETTINGS.items()}
 
 
 def test_what_builds_the_network_anew_is_no_matter_of_taste():
-    assert {name for name, s in SETTINGS.items() if s.restarts} == {"hidden", "seed", "train_input_eigenvalues", "activation"}
-    assert {name for name, s in SETTINGS.items() if not s.scene} == {"speed", "playing"}
+    anew = {"task", "validation", "hidden", "seed", "train_input_eigenvalues", "activation"}
+    assert {name for name, s in SETTINGS.items() if s.restarts} == anew
+    assert {name for name, s in SETTINGS.items() if not s.scene} == {"section", "speed", "playing"}
 
 
 @pytest.mark.parametrize(("name", "value"), cases(LEGAL))
 def test_values_at_the_ends_of_a_range_are_taken_in_the_settings_own_type(name, value):
     taken = check(name, value)
-    assert taken == (tuple(value) if name == "hidden" else value)
+    assert taken == (tuple(value) if name in ("hidden", "section") else value)
     assert type(taken) is type(SETTINGS[name].default)
 
 
@@ -105,7 +118,9 @@ def test_an_illegal_width_is_refused_with_its_place(width):
 @pytest.mark.parametrize("name", ["alhpa", "", "run", "network", "_lock"])
 def test_an_unknown_setting_is_refused_with_the_known_ones(name):
     for refused in (lambda: check(name, 1), lambda: Instrument(**{name: 1})):
-        with pytest.raises(ValueError, match=re.escape(f"there is no setting {name!r}; known are alpha, beta, rho, hidden")):
+        with pytest.raises(
+            ValueError, match=re.escape(f"there is no setting {name!r}; known are task, alpha, beta, rho, noise")
+        ):
             refused()
 
 
@@ -147,3 +162,45 @@ def test_a_value_is_either_taken_or_refused_in_words(name, value):
     else:
         assert check(name, taken) == taken
         assert type(taken) is type(SETTINGS[name].default)
+
+
+# -- the hand on the network -------------------------------------------------------------------------------------------
+
+NO_PLACES = [(4, 0), (-1, 0), (0, 300), (0, -1), (0.0, 0), (0, 1.0), ("0", 0), (True, 0), (None, 0), ([], 0), (0, math.nan)]
+WRONG_HANDS = {
+    "eigenvalue": [math.nan, math.inf, -math.inf, 1e7, -1e7, 10**400, "1", True, None, [1], 1j],
+    "switch": [0, 1, "on", None, [True], 0.5],
+}
+
+
+@pytest.mark.parametrize("name", HANDS)
+def test_a_hand_that_is_no_triple_is_refused_in_words(name):
+    for value in [(), (0,), (0, 0), (0, 0, 1, 1), "abc", b"abc", None, 7, {0: 1}, {0, 1, 2}]:
+        with pytest.raises(
+            ValueError, match=re.escape(f"{name} = {value!r}; wanted (hidden layer from 0, index of the neuron,")
+        ):
+            check(name, value)
+
+
+@pytest.mark.parametrize(("name", "good"), [("eigenvalue", 0.5), ("switch", True)])
+def test_a_hand_on_no_neuron_is_refused_with_its_place(name, good):
+    for place in NO_PLACES:
+        with pytest.raises(ValueError, match=rf"^{name}\[[01]\] = .*; wanted a whole number from 0 to (3|299): a"):
+            check(name, (*place, good))
+
+
+@pytest.mark.parametrize(("name", "value"), cases(WRONG_HANDS))
+def test_a_hand_with_an_illegal_value_is_refused(name, value):
+    with pytest.raises(ValueError, match=re.escape(f"{name}[2] = {value!r}; wanted ")):
+        check(name, (0, 0, value))
+
+
+@given(name=st.sampled_from(sorted(HANDS)), value=anything | st.tuples(anything, anything, anything))
+def test_a_hand_is_either_taken_or_refused_in_words(name, value):
+    try:
+        taken = check(name, value)
+    except ValueError as error:
+        assert "; wanted " in str(error)  # noqa: PT017 (both outcomes are right)
+    else:
+        assert check(name, taken) == taken
+        assert [type(part) for part in taken] == [int, int, float if name == "eigenvalue" else bool]

@@ -1,8 +1,9 @@
 // The controls, built from the list that Python sends.  A control tells `move(name, value)` what the hand did, and
 // follows the kernel's value unless a move of its own is still under way.
 
-export function makeControls(settings, transport, move, act, words) {
-  let made = false, follow = [];
+export function makeControls(settings, transport, heading, hand, words) {
+  const move = (name, value) => { if (!locked.has(name)) hand.move(name, value); };
+  let made = null, follow = [], locked = new Set();
 
   const element = (tag, props = {}, ...children) => {
     const made = Object.assign(document.createElement(tag), props);
@@ -19,6 +20,7 @@ export function makeControls(settings, transport, move, act, words) {
     const label = element("label", { textContent: control.label, htmlFor: input.id, title: control.help });
     return element("div", { className: `sl-control sl-${control.kind}` }, label, input, ...more);
   };
+  const disable = (box, off) => { for (const part of box.querySelectorAll("input, select, button")) part.disabled = off; return box; };
 
   // A slider with a field beside it that takes exact values; positions are 0 … 1000 on a logarithmic one.
   function slider(control) {
@@ -91,38 +93,88 @@ export function makeControls(settings, transport, move, act, words) {
     return element("div", { className: "sl-control sl-layers" }, label, row);
   }
 
-  const KINDS = { linear: slider, log: slider, choice, flag, whole, layers };
+  // The two inputs that the fit is drawn over.
+  function section(control) {
+    const row = element("div", { className: "sl-widths", role: "group" });
+    row.setAttribute("aria-label", control.label);
+    const selects = [0, 1].map((axis) => {
+      const select = element("select", {}, ...control.names.map((name, i) => element("option", { value: i, textContent: name })));
+      select.setAttribute("aria-label", axis ? "vertical axis" : "horizontal axis");
+      select.addEventListener("change", () => move(control.name, selects.map((s) => +s.value)));
+      return select;
+    });
+    row.append(...selects);
+    follow.push([control.name, (v) => selects.forEach((select, axis) => { select.value = v[axis]; })]);
+    const label = element("span", { className: "sl-label", textContent: control.label, title: control.help });
+    return element("div", { className: "sl-control sl-layers" }, label, row);
+  }
+
+  const KINDS = { section, linear: slider, log: slider, choice, flag, whole, layers };
+
+  // A menu whose choice is something to do; it shows its own name again.
+  function menu(name, text, options, act) {
+    const select = element("select", { className: "sl-menu", title: text }, element("option", { value: "", textContent: text }),
+      ...options.map(([value, label]) => element("option", { value, textContent: label })));
+    select.setAttribute("aria-label", text);
+    select.dataset.action = name;
+    select.addEventListener("change", () => { if (select.value) act(select.value); select.value = ""; });
+    return select;
+  }
 
   function build(description) {
     follow = [];
+    locked = new Set(description.lock);
+    const hidden = new Set(description.hide);
+    const [title, question] = heading.children;
+    title.textContent = description.title;
+    question.textContent = description.question;
     settings.replaceChildren(...description.groups.map((group) => {
       const box = element("fieldset", {}, element("legend", { textContent: group.title }));
-      box.append(...group.controls.map((control) => KINDS[control.kind](control)));
+      box.append(...group.controls.map((control) => disable(KINDS[control.kind](control), control.locked)));
       return box;
     }));
-    const button = (name, text, title) => {
-      const b = element("button", { type: "button", className: `sl-button sl-${name}`, textContent: text, title });
+    const button = (name, text, title, act) => {
+      const b = element("button", { type: "button", className: `sl-button sl-${name}`, textContent: text, title, disabled: locked.has(name) });
       b.dataset.action = name;
+      b.addEventListener("click", act);
       return b;
     };
-    const train = button("train", "▶ Train", "train, or pause"), step = button("step", "Step", "one training step"), reset = button("reset", "↺ Reset", "a new network from the same seed");
-    train.addEventListener("click", () => act(train.dataset.playing === "true" ? "pause" : "train"));
-    step.addEventListener("click", () => act("step"));
-    reset.addEventListener("click", () => act("reset"));
+    const simply = (name) => () => { hand.gesture(); hand.act(name); };
+    const train = button("train", "▶ Train", "train, or pause", () => hand.act(train.dataset.playing === "true" ? "pause" : "train"));
+    const undo = button("undo", "↶", "undo the last move", simply("undo")), redo = button("redo", "↷", "redo what was undone", simply("redo"));
+    undo.setAttribute("aria-label", "undo");
+    redo.setAttribute("aria-label", "redo");
     follow.push(["playing", (v) => { train.textContent = v ? "❚❚ Pause" : "▶ Train"; train.dataset.playing = v; train.setAttribute("aria-pressed", v); }]);
-    transport.replaceChildren(train, step, reset, ...description.transport.map((control) => KINDS[control.kind](control)));
-    made = true;
+    follow.push(["undo", (v) => { undo.disabled = !v || locked.has("undo"); }], ["redo", (v) => { redo.disabled = !v || locked.has("undo"); }]);
+    const parts = [
+      ["train", train], ["step", button("step", "Step", "one training step", simply("step"))], ["undo", undo], ["undo", redo],
+      ["reset", button("reset", "↺ Reset", "a new network from the same seed", simply("reset"))],
+      ["presets", menu("preset", "presets …", description.presets, (name) => { hand.gesture(); hand.act(["preset", name]); })],
+      ...description.transport.map((control) => [control.name, disable(KINDS[control.kind](control), control.locked)]),
+      ["real", button("real", "Make it real", "the pruned network, physically smaller, beside this one", simply("real"))],
+      ["export", menu("export", "export …", description.exports, (kind) => hand.act(["export", kind]))],
+    ];
+    transport.replaceChildren(...parts.filter(([name]) => !hidden.has(name)).map(([, part]) => part));
+    made = description;
   }
 
   // `busy(name)`: the hand moved this setting and the kernel has not answered yet.
   function draw(scene, frame, busy) {
-    if (!made) build(scene.controls);
+    const description = made === scene.controls ? null : JSON.stringify(scene.controls);
+    if (description && description === JSON.stringify(made)) made = scene.controls; // the same controls: a hand may be on them
+    if (made !== scene.controls) {
+      const focus = [settings, transport].find((part) => part.contains(document.activeElement)) && document.activeElement;
+      const same = focus && (focus.dataset.setting ? `[data-setting="${focus.dataset.setting}"]` : focus.dataset.action && `[data-action="${focus.dataset.action}"]`);
+      build(scene.controls);
+      if (same) (settings.querySelector(same) || transport.querySelector(same))?.focus({ preventScroll: true });
+    }
+    const values = { ...frame.controls.values, undo: frame.controls.undo, redo: frame.controls.redo };
     for (const control of follow) {
-      const [name, show, shown] = control, value = JSON.stringify(frame.controls.values[name]);
+      const [name, show, shown] = control, value = JSON.stringify(values[name]);
       if (busy(name)) control[2] = undefined; // the hand may leave it anywhere
-      else if (value !== shown) { show(frame.controls.values[name]); control[2] = value; }
+      else if (value !== shown) { show(values[name]); control[2] = value; }
     }
     words(frame.words, frame.message, frame.playing);
   }
-  return { draw };
+  return { draw, locked: (name) => locked.has(name) };
 }

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from spectral_lab.live.frames import Arrays
-from spectral_lab.live.instrument import Instrument, Moment
+from spectral_lab.live.instrument import Instrument, Sight
+from spectral_lab.live.steering import PlaygroundRecord
+from spectral_lab.tasks import TARGETS
 
+COLUMNS = ("step", "loss", "penalty", "validation", "alpha", "norm", "rho", "live")
 SHOWN = 400  # points of the past that a newly opened view gets
 
 
@@ -24,15 +27,23 @@ def reference() -> dict[str, list[list[float]]]:
 
 
 def scene(instrument: Instrument) -> tuple[dict[str, Any], Arrays]:
-    """The past of the run: rows of (step, data loss, ρΩ, α, ‖Γ‖)."""
-    records = instrument.history
-    records = records[:: -(-len(records) // SHOWN)]
-    rows = [[r.step, r.data_loss, r.rho * r.penalty, r.alpha, r.path_norm] for r in records]
-    return {"reference": reference()}, {"past": np.array(rows, np.float32).reshape(-1)}
+    """The past of the run as rows, what came after the moment of now included."""
+    rows = [_row(record) for record in instrument.whole_history(SHOWN)]
+    about = {
+        "columns": COLUMNS,
+        "family": instrument.task in TARGETS,  # ‖Γ‖ is drawn against α where there is one
+        "reference": reference() if instrument.task == "bowl" else {},  # of that task
+    }
+    return about, {"past": np.array(rows, np.float32).reshape(-1)}
 
 
-def frame(instrument: Instrument, moment: Moment) -> tuple[dict[str, Any], Arrays]:
-    """The newest record, in the same order."""
-    r = moment.record
-    now = (r.step, r.data_loss, r.rho * r.penalty, r.alpha, r.path_norm)
-    return {"now": [v if v is not None and math.isfinite(v) else None for v in now]}, {}  # JSON knows no infinity
+def frame(instrument: Instrument, sight: Sight) -> tuple[dict[str, Any], Arrays]:
+    """The row of now, and how far the run went."""
+    now = _row(sight.record)
+    head = {"now": [v if v is not None and math.isfinite(v) else None for v in now], "last": instrument.last_step}
+    return head, {}  # JSON knows no infinity
+
+
+def _row(r: PlaygroundRecord) -> tuple[float | None, ...]:
+    live = sum(r.live or ())
+    return r.step, r.data_loss, r.rho * r.penalty, r.validation_loss, r.alpha, r.path_norm, r.rho, live

@@ -48,6 +48,7 @@ def examine(console: Console | None = None) -> int:
         _assets(),
         _widget(),
         _training(),
+        _instrument(),
     ]
     for check, found, todo in rows:
         table.add_row(check, found, todo)
@@ -136,3 +137,17 @@ def _training() -> Row:
         f"{rate:,.0f} steps a second at the default size",
         "" if rate > 200 else "slow: close other programs, or see threads",
     )
+
+
+def _instrument() -> Row:
+    """What one instrument holds: its time line and undo, filled by a short run."""
+    from spectral_lab.live.instrument import Instrument
+    from spectral_lab.live.past import BYTES
+
+    before, instrument = psutil.Process().memory_info().rss, Instrument()
+    for k in range(40):
+        instrument.run(10)
+        instrument.alpha = 0.02 * k
+    grown = (psutil.Process().memory_info().rss - before) / 2**20
+    found = f"{grown:.0f} MiB after 400 steps and 40 moves, {instrument.nbytes / 2**20:.1f} of them time line and undo"
+    return "instrument", found, f"bounded: time line and undo hold at most about {3 * BYTES / 2**20:.0f} MiB"

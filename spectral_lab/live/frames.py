@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 Arrays = dict[str, np.ndarray]
-TYPES = {"f4": np.float32, "i2": np.int16, "u2": np.uint16}
+TYPES = {"f4": np.float32, "i2": np.int16, "u2": np.uint16, "i1": np.int8}
 
 
 def pack(arrays: Arrays) -> tuple[list[tuple[str, str, int]], bytes]:
@@ -31,9 +31,10 @@ def unpack(contents: list[tuple[str, str, int]], buffer: bytes) -> Arrays:
     return arrays
 
 
-def quantised(values: np.ndarray) -> tuple[np.ndarray, float]:
-    """Values as 16-bit integers and the factor that turns them back; enough for a picture, at half the bytes."""
+def quantised(values: np.ndarray, kind: type[np.signedinteger] = np.int16) -> tuple[np.ndarray, float]:
+    """Values as small integers and the factor that turns them back; enough for a picture, at a fraction of the bytes."""
+    most = np.iinfo(kind).max
     largest = float(np.abs(values).max(initial=0.0))
     if not np.isfinite(largest) or largest == 0.0:
-        return np.zeros(values.shape, np.int16), 0.0
-    return np.round(values / largest * 32767).astype(np.int16), largest / 32767
+        return np.zeros(values.shape, kind), 0.0
+    return np.round(values / largest * most).astype(kind), largest / most

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import torch
 
 from spectral_lab.live.frames import Arrays, quantised
-from spectral_lab.live.instrument import Instrument, Moment
+from spectral_lab.live.instrument import Instrument, Sight
 from spectral_lab.topology import LIVE, layout
 
 FIXED_LINKS = 1500  # up to here every link is sent with every picture, without its ends
@@ -22,21 +23,23 @@ def scene(instrument: Instrument) -> tuple[dict[str, Any], Arrays]:
     arrays = {"places": places}
     if _n_links(nodes) <= FIXED_LINKS:
         arrays["links"] = _ends(nodes)
-    return {"nodes": list(nodes), "bias": bias, "live": LIVE}, arrays
+    names = {"inputs": instrument.problem.inputs, "outputs": instrument.problem.outputs}
+    return {"nodes": list(nodes), "bias": bias, "live": LIVE, **names}, arrays
 
 
-def frame(instrument: Instrument, moment: Moment) -> tuple[dict[str, Any], Arrays]:
-    """Weights of the links (positive or negative) and path strengths of the hidden neurons."""
+def frame(instrument: Instrument, sight: Sight) -> tuple[dict[str, Any], Arrays]:
+    """Weights of the links, path strengths of the hidden neurons, and which of these are switched off."""
     nodes = instrument.network.nodes
-    blocks = moment.shape.weights
+    blocks = sight.shape.weights
     weights = torch.cat([blocks[ij].flatten() for ij in sorted(blocks)]).numpy()
-    arrays: Arrays = {"strength": torch.cat(moment.shape.strengths).numpy()}
+    arrays: Arrays = {"strength": torch.cat(sight.shape.strengths).numpy()}
     if _n_links(nodes) > FIXED_LINKS:
         strongest = np.argpartition(np.abs(weights), -STRONGEST)[-STRONGEST:]
         arrays["links"] = _ends(nodes)[strongest]
         weights = weights[strongest]
     arrays["weights"], scale = quantised(weights)
-    return {"scale": scale}, arrays
+    first = [0, *accumulate(instrument.hidden)]
+    return {"scale": scale, "off": sorted(first[layer] + n for layer, n in instrument.off)}, arrays
 
 
 def _n_links(nodes: tuple[int, ...]) -> int:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
+from spectral_lab.live.problem import TASKS
 from spectral_lab.networks import ACTIVATIONS
-from spectral_lab.training import PENALTIES
+from spectral_lab.penalties import PENALTIES
 
 MAX_LAYERS = 4  # hidden layers that a projector can show
 MAX_WIDTH = 300  # nodes in one layer; SPARCS App. E uses 300
@@ -76,10 +77,22 @@ def widths(name: str, value: Any) -> tuple[int, ...]:
     return tuple(in_range(f"{name}[{i}]", n) for i, n in enumerate(value))
 
 
+def pair(name: str, value: Any) -> tuple[int, int]:
+    """A check for two different inputs, counted from 0; whether they exist depends on the data."""
+    ok = isinstance(value, Sequence) and not isinstance(value, (str, bytes)) and len(value) == 2 and value[0] != value[1]
+    if not ok:
+        raise ValueError(f"{name} = {value!r}; wanted two different inputs, counted from 0, e.g. (0, 1)")
+    in_range = whole(0, 10_000, "an input")
+    return in_range(f"{name}[0]", value[0]), in_range(f"{name}[1]", value[1])
+
+
 SETTINGS: dict[str, Setting] = {
+    "task": Setting("bowl", one_of(TASKS), restarts=True),  # g of the α–β family, or other data
     "alpha": Setting(0.8, number(0, 1, "how non-linear the task is")),
     "beta": Setting(5.0, number(0, 1e6, "how sharp the transition in alpha is", open_low=True)),
     "rho": Setting(1e-4, number(0, 1e6, "the strength of the regulariser")),
+    "noise": Setting(0.0, number(0, 10, "the standard deviation of noise on the targets")),
+    "validation": Setting(0.2, number(0, 0.9, "the share of the data kept for validation"), restarts=True),
     "hidden": Setting((30,), widths, restarts=True),
     "seed": Setting(0, whole(0, 2**63 - 1, "a seed"), restarts=True),
     "penalty": Setting("l2_norm", one_of(sorted(PENALTIES))),
@@ -89,17 +102,43 @@ SETTINGS: dict[str, Setting] = {
     "lr": Setting(5e-3, number(0, 1e3, "a learning rate", open_low=True)),  # lively: each stage of the story takes seconds
     "batch_size": Setting(100, whole(1, 2000, "samples a step")),  # as in SPARCS App. G
     "threshold": Setting(0.0, number(0, 1e6, "the path strength up to which neurons are pruned")),
+    "section": Setting((0, 1), pair, scene=False),  # the two inputs that the fit is drawn over, if there are more
     "speed": Setting(0, whole(0, 10_000, "training steps a picture, 0 for as many as fit"), scene=False),
     "playing": Setting(False, flag, scene=False),
 }
 
 
+def eigenvalue(name: str, value: Any) -> tuple[int, int, float]:
+    """A check for (hidden layer from 0, index of the neuron, its new λ)."""
+    layer, neuron, new = _triple(name, value, "a new eigenvalue")
+    return layer, neuron, number(-1e6, 1e6, "an eigenvalue")(f"{name}[2]", new)
+
+
+def switch(name: str, value: Any) -> tuple[int, int, bool]:
+    """A check for (hidden layer from 0, index of the neuron, True for on or False for off)."""
+    layer, neuron, on = _triple(name, value, "True or False")
+    return layer, neuron, flag(f"{name}[2]", on)
+
+
+def _triple(name: str, value: Any, last: str) -> tuple[int, int, Any]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or len(value) != 3:
+        raise ValueError(f"{name} = {value!r}; wanted (hidden layer from 0, index of the neuron, {last})")
+    layer = whole(0, MAX_LAYERS - 1, "a hidden layer")(f"{name}[0]", value[0])
+    return layer, whole(0, MAX_WIDTH - 1, "a neuron")(f"{name}[1]", value[1]), value[2]
+
+
+# What the hand does to the network itself; logged in a scene like the moves of a setting.
+HANDS: dict[str, Check] = {"eigenvalue": eigenvalue, "switch": switch}
+
+
 def check(name: str, value: Any) -> Any:
-    """The value of a setting in its own type.
+    """The value of a setting, or of a move of the hand on the network, in its own type.
 
     Raises:
         ValueError: an unknown name or a value outside its range, with the wanted one.
     """
+    if name in HANDS:
+        return HANDS[name](name, value)
     if name not in SETTINGS:
         raise ValueError(f"there is no setting {name!r}; known are {', '.join(SETTINGS)}")
     return SETTINGS[name].check(name, value)

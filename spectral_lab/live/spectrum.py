@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from spectral_lab.live.frames import Arrays
-from spectral_lab.live.instrument import Instrument, Moment
+from spectral_lab.live.instrument import Instrument, Sight
 
 
 def scene(instrument: Instrument) -> tuple[dict[str, Any], Arrays]:
@@ -15,6 +15,6 @@ def scene(instrument: Instrument) -> tuple[dict[str, Any], Arrays]:
     return {}, {}
 
 
-def frame(instrument: Instrument, moment: Moment) -> tuple[dict[str, Any], Arrays]:
+def frame(instrument: Instrument, sight: Sight) -> tuple[dict[str, Any], Arrays]:
     """λ of all hidden neurons, layer after layer."""
     return {}, {"eigenvalues": torch.cat(instrument.network.hidden_eigenvalues()).detach().numpy()}

@@ -1,0 +1,39 @@
+"""What plays the browser's part in the tests: questions to a playground, and a check of each answer's form."""
+
+import json
+
+import torch
+
+from spectral_lab.live.playground import Playground
+
+OWN = (torch.rand(20, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20.0))
+
+
+def watched(**options):
+    """A playground whose messages are kept in ``sent`` instead of going to a browser."""
+    p = Playground(**({"hidden": (3,), "speed": 1} | options))
+    p.sent = []
+    p.send = lambda content, buffers=None: p.sent.append((content, buffers))
+    return p
+
+
+def ask(p, **question):
+    """Ask and return the answer: the one frame, after checking that it is one and says so."""
+    p.sent.clear()
+    question = {"number": 1, "client": "c", "build": p._build_number, "train": 0} | question
+    known = question["build"]
+    p._on_message(p, question, [])
+    kinds = [content["kind"] for content, _ in p.sent if content["kind"] not in ("file", "real", "alive")]
+    assert kinds == (["frame"] if known == p._build_number else ["scene", "frame"])
+    frame = p.sent[-1][0]
+    assert frame["done"] is True
+    assert (frame["number"], frame["client"]) == (question["number"], question["client"])
+    assert frame["build"] == p._build_number
+    assert frame["playing"] == p.playing
+    for content, _ in p.sent:
+        json.dumps(content, allow_nan=False)
+    return frame
+
+
+def bits(p):
+    return {name: value.clone() for name, value in p.network.state_dict().items()}
