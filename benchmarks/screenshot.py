@@ -1,4 +1,4 @@
-"""Take the README's picture of the playground in a real browser, in the middle of its story.
+"""Take the README's pictures of the playground in a real browser: in the middle of its story, and each preset.
 
 make figures
 """
@@ -9,15 +9,63 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import lab_server
 
+from spectral_lab.live.presets import PRESETS
+
 ROOT = Path(__file__).parent.parent
+FIGURES = ROOT / "figures"
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+STEPS = {"perceptron": 800, "grow": 3000, "die": 2700, "again": 3000, "depth": 3500, "trap": 3500, "digits": 700}
+WIDTH = 760  # of one preset in the overview
+
+
+def story(page: Any) -> None:
+    """The network grows at α = 1: figures/playground.png."""
+    for alpha, step in [(0.0, 300), (0.3, 500), (0.5, 800), (0.7, 1100), (0.85, 1500), (1.0, 3000)]:
+        lab_server.kernel_says(page, f"playground.alpha = {alpha}; playground.run({step} - playground.step)")
+    page.click("[data-action=train]")
+    page.wait_for_timeout(1500)
+    page.click("[data-action=train]")
+    page.wait_for_timeout(800)
+    page.locator(".sl-root").screenshot(path=FIGURES / "playground.png")
+    print(page.locator(".sl-words").inner_text())
+
+
+def presets(page: Any) -> None:
+    """Each preset in both themes, side by side: figures/presets.webp."""
+    rows = []
+    for name, preset in PRESETS.items():
+        pair = []
+        page.locator("[data-action=preset]").select_option(name)
+        page.wait_for_function(
+            "title => document.querySelector('.sl-heading').textContent.startsWith(title)", arg=preset.title, timeout=60_000
+        )
+        lab_server.kernel_says(page, f"playground.run({STEPS[name]} - playground.step)")
+        for theme in THEMES.values():
+            page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: '{theme}'}})")
+            page.wait_for_timeout(3500)
+            path = Path(tempfile.mkstemp(suffix=".png")[1])
+            page.locator(".sl-root").screenshot(path=path)
+            picture = Image.open(path).convert("RGB")
+            pair.append(picture.resize((WIDTH, round(WIDTH * picture.height / picture.width)), Image.Resampling.LANCZOS))
+        rows.append(pair)
+        print(name, page.locator(".sl-words").inner_text())
+    high = max(picture.height for pair in rows for picture in pair)
+    sheet = Image.new("RGB", (2 * WIDTH, high * len(rows)), "white")
+    for k, pair in enumerate(rows):
+        for i, picture in enumerate(pair):
+            sheet.paste(picture, (i * WIDTH, k * high))
+    sheet.save(FIGURES / "presets.webp", quality=80)
 
 
 def main() -> None:
-    """Open the notebook, let the network grow at α = 1, and write figures/playground.png."""
+    """Open the notebook and take all pictures."""
     notebook = ROOT / "notebooks" / "00_playground.ipynb"
     folder = Path(tempfile.mkdtemp(prefix="screenshot-"))
     shutil.copy(notebook, folder)
@@ -25,12 +73,8 @@ def main() -> None:
         lab_server.open_notebook(page, server)
         lab_server.run_cell(page, 2)
         page.wait_for_selector(".sl-root[data-frames]", timeout=90_000)
-        for alpha, step in [(0.0, 300), (0.3, 500), (0.5, 800), (0.7, 1100), (0.85, 1500), (1.0, 3000)]:
-            lab_server.kernel_says(page, f"playground.alpha = {alpha}; playground.run({step} - playground.step)")
-        page.click("[data-action=train]")
-        page.wait_for_timeout(1500)
-        page.locator(".sl-root").screenshot(path=ROOT / "figures" / "playground.png")
-        print(page.locator(".sl-words").inner_text())
+        story(page)
+        presets(page)
 
 
 if __name__ == "__main__":
