@@ -106,7 +106,7 @@ class Front:
     def painted(self, view: int) -> list[int]:
         """For each picture of a view a number that stands for its pixels; 0 for an empty one."""
         return self.root(view).evaluate(
-            """root => [...root.querySelectorAll('canvas')].map(c => {
+            """root => [...root.querySelectorAll('.sl-picture > canvas')].map(c => {
                 const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
                 let filled = 0, sum = 7;
                 for (let i = 0; i < d.length; i += 4) if (d[i + 3]) {
@@ -263,7 +263,7 @@ def test_it_fits_the_projector(front: Front, width: int, height: int) -> None:
         front.page.set_viewport_size({"width": width, "height": height})
         front.page.wait_for_timeout(500)
         assert front.root(FIRST).evaluate(OVERFLOW) == []
-        graph = front.root(FIRST).locator(".sl-graph canvas").bounding_box()
+        graph = front.root(FIRST).locator(".sl-graph > canvas").bounding_box()
         assert graph["height"] >= 0.4 * height
         assert graph["width"] >= 0.2 * width
     finally:
@@ -279,7 +279,7 @@ def test_in_a_narrow_column_nothing_is_cut_off(front: Front) -> None:
         hidden = front.root(FIRST).evaluate(
             """async root => {
                 const found = [];
-                for (const e of root.querySelectorAll('button, input, select, canvas')) {
+                for (const e of root.querySelectorAll('button, input, select, .sl-picture > canvas')) {
                     e.scrollIntoView({ block: 'center' });
                     await new Promise(requestAnimationFrame);
                     const box = e.getBoundingClientRect();
@@ -323,14 +323,14 @@ CONTRAST = """root => {
     for (const e of root.querySelectorAll('*')) {
         const text = e.matches('input:not([type=range], [type=checkbox]), select') ? e.value
             : [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data).join('').trim();
-        if (!text || e.matches('option') || !e.checkVisibility() || e.closest('.sl-spoken')) continue;
+        if (!text || e.matches('option') || !e.checkVisibility() || e.matches(':disabled') || e.closest('.sl-spoken')) continue;
         const paper = behind(e), ink = parse(getComputedStyle(e).color);
         let opacity = ink[3];
         for (let p = e; p && p !== root; p = p.parentElement) opacity *= +getComputedStyle(p).opacity;
         const found = contrast(over(ink.slice(0, 3), opacity, paper), paper);
         if (found < 4.5) faint.push(`${text}: ${found.toFixed(1)}`);
     }
-    const paper = behind(root), c = root.querySelector('.sl-graph canvas');
+    const paper = behind(root), c = root.querySelector('.sl-graph > canvas');
     const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
     let strong = 0;
     for (let i = 0; i < d.length; i += 4)

@@ -86,7 +86,7 @@ def test_every_setting_accepts_its_default_and_has_its_cases_here(name):
 
 def test_the_settings_are_the_traits_of_the_instrument_with_the_same_defaults():
     own = {name for name, trait in Instrument.class_traits().items() if trait.this_class is Steering}
-    assert own == set(SETTINGS)
+    assert own == {*SETTINGS, "title", "question"}
     assert Instrument().settings() == {name: setting.default for name, setting in SETTINGS.items()}
 
 
