@@ -140,8 +140,8 @@ def plot_table(counts: Any, names: Sequence[str], ax: Axes) -> Axes:
 
 def plot_losses(steps: Sequence[int], series: Mapping[str, Sequence[float]], ax: Axes) -> Axes:
     """Losses over the steps of a run, on a logarithmic axis; zeros are left out."""
-    for (name, values), colour in zip(series.items(), (INK, POSITIVE, NEGATIVE), strict=False):
-        ax.plot(steps, [v if v > 0 else float("nan") for v in values], color=colour, lw=1.5, label=name)
+    for (name, values), colour, style in zip(series.items(), (INK, POSITIVE, NEGATIVE), ("-", "-", ":"), strict=False):
+        ax.plot(steps, [v if v > 0 else float("nan") for v in values], color=colour, ls=style, lw=1.5, label=name)
     ax.set(yscale="log", xlabel="step")
     ax.legend(frameon=False, fontsize="small")
     return ax

@@ -39,7 +39,7 @@ def figure(instrument: Instrument, *, width: float = 12.0, height: float = 6.0) 
     )
     network = plotting.plot_network(graph(instrument.network), figure.add_subplot(grid[:, :4]), threshold=instrument.threshold)
     values = f"α = {instrument.alpha:g}   β = {instrument.beta:g}   ρ = {instrument.rho:g}"
-    words = instrument.words(sight).replace("; ", "\n")
+    words = instrument.words(sight).replace("; ", "\n").replace(", data loss", "\ndata loss")
     network.text(0.5, 0.0, f"{values}\n{words}", transform=network.transAxes, ha="center", va="top", fontsize="medium")
     eigenvalues = [lam.detach().tolist() for lam in instrument.network.hidden_eigenvalues()]
     strengths = [s.tolist() for s in sight.shape.strengths]
