@@ -80,6 +80,11 @@ class Server:
         return (self.home / "server.log").read_text()
 
     @property
+    def tracebacks(self) -> list[str]:
+        """Those in the log that pass through our code; jupyter_server itself stumbles over a kernel that is being added."""
+        return [text for text in self.log.split("Traceback")[1:] if "/spectral_lab/live/" in text.split("\n[")[0]]
+
+    @property
     def url(self) -> str:
         """Where the notebook is."""
         path = {"lab": f"doc/tree/{self.notebook}", "notebook": f"notebooks/{self.notebook}", "voila": ""}[self.app]

@@ -194,7 +194,7 @@ def test_the_kernel_of_yesterday_says_errors_in_words(front: Front) -> None:
     front.train(FIRST)
     front.wait(FIRST, "root.querySelector('.sl-alarm').textContent === ''")
     front.train(FIRST, False)
-    assert "Traceback" not in front.server.log
+    assert front.server.tracebacks == []
 
 
 # -- several -----------------------------------------------------------------------------------------------------------
