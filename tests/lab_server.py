@@ -19,6 +19,7 @@ from typing import Any
 
 import nbformat
 import psutil
+import pytest
 
 from spectral_lab.cli import free_port, server_command
 
@@ -27,6 +28,19 @@ FLAGS = [
     *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
     *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
 ]
+
+
+def missing(what: str, cure: str) -> None:
+    """Skip the test, or fail it where everything is to be tested."""
+    if os.environ.get("SPECTRAL_LAB_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"{what}, and SPECTRAL_LAB_REQUIRE_BROWSER=1 asks for it: {cure}")
+    pytest.skip(f"{what}: {cure}")
+
+
+def need_a_browser() -> None:
+    """Skip or fail where no Chromium is installed."""
+    if CHROMIUM is None:
+        missing("no Chromium is installed", "apt-get install chromium")
 
 
 class Server:

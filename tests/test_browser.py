@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +18,7 @@ STAGE = 30_000  # ms; a stage of the story is to take 10 s on two idle cores, wh
 
 @pytest.fixture(scope="module", autouse=True)
 def _needs_a_browser() -> None:
-    if lab_server.CHROMIUM is None:
-        if os.environ.get("SPECTRAL_LAB_REQUIRE_BROWSER") == "1":
-            pytest.fail("no Chromium is installed, and SPECTRAL_LAB_REQUIRE_BROWSER=1 asks for one: apt-get install chromium")
-        pytest.skip("no Chromium is installed")
+    lab_server.need_a_browser()
 
 
 @pytest.fixture(scope="module")

@@ -40,15 +40,7 @@ def fronts(*names: str) -> Any:
 
 @pytest.fixture(scope="module", autouse=True)
 def _needs_a_browser() -> None:
-    if lab_server.CHROMIUM is None:
-        missing("no Chromium is installed", "apt-get install chromium")
-
-
-def missing(what: str, cure: str) -> None:
-    """Skip the test, or fail it where everything is to be tested."""
-    if os.environ.get("SPECTRAL_LAB_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"{what}, and SPECTRAL_LAB_REQUIRE_BROWSER=1 asks for it: {cure}")
-    pytest.skip(f"{what}: {cure}")
+    lab_server.need_a_browser()
 
 
 class Front:
@@ -123,7 +115,7 @@ def front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     name, old = request.param, request.param == "ipykernel 6"
     app = "notebook" if old else name
     if old and not OLD.is_dir():
-        missing(f"there is no {OLD}", "make test")
+        lab_server.missing(f"there is no {OLD}", "make test")
     file = tmp_path_factory.mktemp("course") / "several.ipynb"
     lab_server.write_notebook(file, *CELLS, kernel_name="ipykernel6" if old else "python3")
     with lab_server.running(file.parent, file.name, app) as server, lab_server.browser_page() as page:

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from doings import PRESETS, bits, do, moves, rewinds, same_bits, seeks, starts, training
+from doings import bits, do, moves, rewinds, same_bits, seeks, starts, training
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spectral_lab import TrainingDiverged
-from spectral_lab.live import instrument as module
 from spectral_lab.live.export import code
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.playground import Playground
@@ -16,12 +15,7 @@ from spectral_lab.live.settings import SETTINGS
 OWN = (torch.rand(40, 3, generator=torch.Generator().manual_seed(0)), torch.arange(40.0))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def short_presets():
-    with pytest.MonkeyPatch.context() as patch:
-        for name, preset in PRESETS.items():
-            patch.setitem(module.PRESETS, name, preset)
-        yield
+pytestmark = pytest.mark.usefixtures("short_presets")
 
 
 def of_the_scene(instrument):

@@ -4,21 +4,14 @@ import math
 
 import pytest
 import torch
-from doings import PRESETS, bits, do, moves, rewinds, same_bits, seeks, starts, training
+from doings import bits, do, moves, rewinds, same_bits, seeks, starts, training
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spectral_lab.live import instrument as module
 from spectral_lab.live import past, steering
 from spectral_lab.live.instrument import Instrument
 
-
-@pytest.fixture(autouse=True, scope="module")
-def short_presets():
-    with pytest.MonkeyPatch.context() as patch:
-        for name, preset in PRESETS.items():
-            patch.setitem(module.PRESETS, name, preset)
-        yield
+pytestmark = pytest.mark.usefixtures("short_presets")
 
 
 def whole(snapshot):
