@@ -11,8 +11,8 @@ from statistics import mean
 
 import torch
 
+from spectral_lab.files import write_atomically
 from spectral_lab.live.instrument import Instrument
-from spectral_lab.storage import write_atomically
 
 ALPHAS = {
     5.0: [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
@@ -15,21 +13,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spectral_lab.direct import DirectNet
+from spectral_lab.files import write_atomically
 from spectral_lab.networks import ACTIVATIONS, SpectralNet, activation_name
 from spectral_lab.penalties import PENALTIES
 from spectral_lab.snapshots import Snapshot, pack
 from spectral_lab.training import MOMENTS, Loss, Training
-
-
-def write_atomically(path: str | os.PathLike[str], write: Callable[[str], object]) -> None:
-    """Call ``write(temporary name)`` beside the path, then rename; on any error nothing is left behind."""
-    temporary = str(Path(path).with_name(f".{Path(path).name}.{uuid4().hex}"))
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def save(run: Training, path: str | os.PathLike[str]) -> None:

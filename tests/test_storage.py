@@ -14,8 +14,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from spectral_lab import DirectNet, SpectralNet, alpha_beta, load, load_network, save, save_network, storage, train
+from spectral_lab.files import write_atomically
 from spectral_lab.networks import ACTIVATIONS
-from spectral_lab.storage import network_bytes, write_atomically
+from spectral_lab.storage import network_bytes
 
 EXACT = {"rtol": 0, "atol": 0}
 

@@ -16,9 +16,9 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
+from spectral_lab.files import write_atomically
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.picture import figure
-from spectral_lab.storage import write_atomically
 
 # (file name, what the hand does, the settings it moves): alpha up, rho up, rho down.
 STORY: list[tuple[str, str, dict[str, float]]] = [

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spectral_lab.files import write_atomically
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.settings import HANDS, SETTINGS
-from spectral_lab.storage import network_bytes, write_atomically
+from spectral_lab.storage import network_bytes
 
 FRAMES = 24  # of the animation
 FRAME_MS, LAST_MS = 150, 1500
