@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
-from sympy import Expr, Function, KroneckerDelta, Matrix, S, Sum, Symbol, binomial, expand, eye, symbols
+from sympy import Expr, Function, KroneckerDelta, Lt, Matrix, S, Sum, Symbol, binomial, expand, eye, symbols
 
 from spectral_lab.blocks import (
     Coefficient,
@@ -75,10 +75,11 @@ Certificate = Callable[[Any, Any], Expr]
 
 def pascal(max_b: int) -> Iterator[Step]:
     """C(n, k) = C(n-1, k-1) + C(n-1, k) for 1 ≤ k ≤ n (SPARCS B.8)."""
-    rule = binomial(n, k) - binomial(n - 1, k - 1) - binomial(n - 1, k)
-    yield check("inside, 1 ≤ k < n", along(rule, {n: k + 1 + r, k: s + 1}))
-    yield check("at the end, k = n", along(rule, {k: n, n: s + 1}))
-    values = [rule.subs({n: a, k: b}) for a in range(1, max_b + 2) for b in range(1, a + 1)]
+    entry, above = binomial(n, k), binomial(n - 1, k - 1) + binomial(n - 1, k)
+    inside = {n: k + 1 + r, k: s + 1}
+    yield check("inside, 1 ≤ k < n", along(entry, inside), along(above, inside))
+    yield check("at the end, k = n", entry.subs(k, n), above.subs(k, n))
+    values = [(entry - above).subs({n: a, k: b}) for a in range(1, max_b + 2) for b in range(1, a + 1)]
     yield check("as numbers", column(values), scope=f"n = 1..{max_b + 1}")
 
 
@@ -157,13 +158,13 @@ def geometric(max_b: int, coefficient: Coefficient = inverse_coefficient) -> Ite
     def c(n: Any, m: Any) -> Expr:  # the coefficient of x^m in (1 - x)^n
         return sign**m * binomial(n, m)
 
-    yield check("(1-x)^0 = 1", c(0, 0) - 1)
-    yield check("(1-x)^{n+1} = (1-x)(1-x)^n at x^0", c(n + 1, 0) - c(n, 0))
-    inside = c(n + 1, m) - c(n, m) + c(n, m - 1)
-    yield check("the same at x^m, 1 ≤ m ≤ n", along(inside, {n: m + r, m: s + 1}))
-    yield check("the same at x^{n+1}", c(n + 1, n + 1) + c(n, n))
+    yield check("(1-x)^0 = 1", c(0, 0), 1)
+    yield check("(1-x)^{n+1} = (1-x)(1-x)^n at x^0", c(n + 1, 0), c(n, 0))
+    inside = {n: m + r, m: s + 1}
+    yield check("the same at x^m, 1 ≤ m ≤ n", along(c(n + 1, m), inside), along(c(n, m) - c(n, m - 1), inside))
+    yield check("the same at x^{n+1}", c(n + 1, n + 1), -c(n, n))
     yield check("both sides of the identity at x^0", 1 - c(B + 1, 0))
-    yield check("both sides at x^{k+1}, 0 ≤ k ≤ B", (-c(B + 1, k + 1) - coefficient(B, k)).subs(B, k + r))
+    yield check("both sides at x^{k+1}, 0 ≤ k ≤ B", -c(B + 1, k + 1).subs(B, k + r), coefficient(B, k).subs(B, k + r))
     x = Symbol("x")
     sides = [
         expand(1 - (1 - x) ** (b + 1) - x * sum(coefficient(b, a) * x**a for a in range(b + 1))) for b in range(1, max_b + 1)
@@ -180,13 +181,25 @@ def collapse() -> Iterator[Step]:
     from_right = Sum(X(q) * (KroneckerDelta(q, j) + KroneckerDelta(q, j + 1) * phi(j)), (q, 1, B + 1))
     yield check(
         "XΦ_B: of the sum over layers two terms remain, X_{ij} + X_{i,j+1}φ_j",
-        from_right.subs(B, j + r).doit() - X(j) - X(j + 1) * phi(j),
+        from_right.subs(B, j + r),
+        X(j) + X(j + 1) * phi(j),
     )
     from_left = Sum((KroneckerDelta(i + 1, q) + phi(i) * KroneckerDelta(i, q)) * X(q), (q, 1, B + 1))
     yield check(
         "Φ_B X: likewise X_{ij} + φ_{i-1}X_{i-1,j}",
-        from_left.subs(B, i + r).doit() - X(i + 1) - phi(i) * X(i),
+        from_left.subs(B, i + r),
+        X(i + 1) + phi(i) * X(i),
     )
+
+
+def split_left(expression: Expr) -> Expr:
+    """With its last block split off the chain from j to j + d."""
+    return expression.subs(chain(j + d, j), chain.split_left(j + d, j))
+
+
+def split_right(expression: Expr) -> Expr:
+    """With its first block split off the chain from j to j + d."""
+    return expression.subs(chain(j + d, j), chain.split_right(j + d, j))
 
 
 def nilpotency(max_b: int) -> Iterator[Step]:
@@ -201,10 +214,12 @@ def nilpotency(max_b: int) -> Iterator[Step]:
 
 def shift() -> Iterator[Step]:
     """The n-th power of Φ_B - I moves a signal by n layers, and there are no B+1 layers to be moved by."""
-    yield check("Φ_B - I moves by one layer", shift_block(i, j, 1) - KroneckerDelta(i, j + 1) * phi(j))
+    yield check("Φ_B - I moves by one layer", shift_block(i, j, 1), KroneckerDelta(i, j + 1) * phi(j))
     further = KroneckerDelta(i, j + n + 1) * chain.split_right(j + n + 1, j)
-    yield check("its power n+1 moves by one layer more than its power n", shift_block(i, j + 1, n) * phi(j) - further)
-    yield check("i ≤ B+1 and j ≥ 1 are never B+1 layers apart", shift_block(B + 1 - r, j, B + 1))
+    yield check("its power n+1 moves by one layer more than its power n", shift_block(i, j + 1, n) * phi(j), further)
+    highest = B + 1 - r  # i ≤ B + 1
+    yield check("i ≤ B+1 and j ≥ 1 are never B+1 layers apart", Lt(highest - (j + B + 1), 0, evaluate=False))
+    yield check("so its power B+1 has no block left", shift_block(highest, j, B + 1))
 
 
 def induction_on_b() -> Iterator[Step]:
@@ -215,10 +230,10 @@ def induction_on_b() -> Iterator[Step]:
         return Matrix([[N**n, 0], [alpha * N ** (n - 1), 0]])
 
     yield check("B = 1", Matrix([[0, 0], [phi(1), 0]]) ** 2)
-    yield check("A.4 for every power: n = 1", power(1) - Matrix([[N, 0], [alpha, 0]]))
-    yield check("A.4 for every power: from n to n+1", power(n) * power(1) - power(n + 1))
+    yield check("A.4 for every power: n = 1", power(1), Matrix([[N, 0], [alpha, 0]]))
+    yield check("A.4 for every power: from n to n+1", power(n) * power(1), power(n + 1))
     known = Matrix([[Z * N, 0], [alpha * Z, 0]])
-    yield check("power B+2 has the factor N^{B+1} in each entry", power(B + 2) - known.subs(Z, N ** (B + 1)))
+    yield check("power B+2 has the factor N^{B+1} in each entry", power(B + 2), known.subs(Z, N ** (B + 1)))
     yield check("so it vanishes with it (A.5)", known.subs(Z, 0))
 
 
@@ -227,25 +242,28 @@ def inverse(max_b: int, coefficient: Coefficient = inverse_coefficient) -> Itera
     yield from shift()
     yield from (step for step in geometric(1, coefficient) if step.scope == EVERY_B)
     X = Symbol("Phi", commutative=False)
-    yield check("powers of one matrix commute, so it is the inverse on both sides", X**n * X - X * X**n)
+    yield check("powers of one matrix commute, so it is the inverse on both sides", X**n * X, X * X**n)
     for b in range(1, max_b + 1):
         Phi, found = eigenvector_matrix(b), inverse_eigenvector_matrix(b, coefficient)
-        yield check("Φ_bΦ_b^{-1} - I", Phi * found - eye(b + 1), scope=f"B = {b}")
-        yield check("Φ_b^{-1}Φ_b - I", found * Phi - eye(b + 1), scope=f"B = {b}")
+        yield check("Φ_bΦ_b^{-1} = I", Phi * found, eye(b + 1), scope=f"B = {b}")
+        yield check("Φ_b^{-1}Φ_b = I", found * Phi, eye(b + 1), scope=f"B = {b}")
 
 
 def power_blocks(max_b: int, block: PowerBlock = power_block) -> Iterator[Step]:
     """T_ij^(B,n) = C(n, i-j) φ_{i-1} ⋯ φ_j for every n (SPARCS B.2, B.3)."""
     yield from collapse()
-    yield check("n = 0 on the diagonal", block(j, j, 0) - 1)
+    yield check("n = 0 on the diagonal", block(j, j, 0), 1)
     yield check("n = 0 below it", block(j + d, j, 0))
     yield check("above the diagonal", block(j, j + d, n))
-    yield check("from n to n+1 on the diagonal", block(j, j, n) + block(j, j + 1, n) * phi(j) - block(j, j, n + 1))
-    further = block(j + d, j, n) + block(j + d, j + 1, n) * phi(j) - block(j + d, j, n + 1)
-    further = further.subs(chain(j + d, j), chain.split_right(j + d, j))
-    yield check("from n to n+1, 1 ≤ i-j ≤ n (Pascal)", along(further, {n: d + r, d: s + 1}))
-    yield check("from n to n+1, i-j = n+1", along(further, {d: n + 1}))
-    yield check("from n to n+1, i-j > n+1", along(further, {d: n + 2 + r}))
+    yield check("from n to n+1 on the diagonal", block(j, j, n) + block(j, j + 1, n) * phi(j), block(j, j, n + 1))
+    product = split_right(block(j + d, j, n)) + block(j + d, j + 1, n) * phi(j)
+    wanted = split_right(block(j + d, j, n + 1))
+    for case, places in {
+        "1 ≤ i-j ≤ n (Pascal)": {n: d + r, d: s + 1},
+        "i-j = n+1": {d: n + 1},
+        "i-j > n+1": {d: n + 2 + r},
+    }.items():
+        yield check(f"from n to n+1, {case}", along(product, places), along(wanted, places))
     for b in range(1, max_b + 1):
         wrong = [power - block_matrix(b, partial(block, n=n)) for n, power in enumerate(powers(b))]
         yield check(f"Φ_b^n for n = 0 … {b}", Matrix.hstack(*wrong), scope=f"B = {b}")
@@ -255,15 +273,15 @@ def inverse_blocks(max_b: int, block: Block = inverse_block) -> Iterator[Step]:
     """S_ij = (-1)^{i-j} φ_{i-1} ⋯ φ_j (SPARCS 4.2, B.11)."""
     yield from collapse()
     yield check("above the diagonal", block(j, j + d))
-    yield check("Φ S on the diagonal", block(j, j) + phi(j - 1) * block(j - 1, j) - 1)
-    left = block(j + d, j) + phi(j + d - 1) * block(j + d - 1, j)
-    yield check("Φ S below it: S_{ij} + φ_{i-1} S_{i-1,j}", left.subs(chain(j + d, j), chain.split_left(j + d, j)))
-    yield check("S Φ on the diagonal", block(j, j) + block(j, j + 1) * phi(j) - 1)
-    right = block(j + d, j) + block(j + d, j + 1) * phi(j)
-    yield check("S Φ below it: S_{ij} + S_{i,j+1} φ_j", right.subs(chain(j + d, j), chain.split_right(j + d, j)))
+    yield check("Φ S on the diagonal", block(j, j) + phi(j - 1) * block(j - 1, j), 1)
+    left = split_left(block(j + d, j)) + phi(j + d - 1) * block(j + d - 1, j)
+    yield check("Φ S below it: S_{ij} + φ_{i-1} S_{i-1,j}", left)
+    yield check("S Φ on the diagonal", block(j, j) + block(j, j + 1) * phi(j), 1)
+    right = split_right(block(j + d, j)) + block(j + d, j + 1) * phi(j)
+    yield check("S Φ below it: S_{ij} + S_{i,j+1} φ_j", right)
     summand = inverse_coefficient(B, k) * power_block(j + d, j, k)
     weighted = sign**k * binomial(k, d) * binomial(B + 1, k + 1) * chain(j + d, j)
-    yield check("the papers' way: the terms of B.10 are those of B.16 times the chain", summand - weighted)
+    yield check("the papers' way: the terms of B.10 are those of B.16 times the chain", summand, weighted)
     for b in range(1, max_b + 1):
         yield check("against 4.1, Φ_b^{-1}", inverse_eigenvector_matrix(b) - block_matrix(b, block), scope=f"B = {b}")
 
@@ -278,10 +296,9 @@ def weights(max_b: int, block: Block = adjacency_block) -> Iterator[Step]:
     def product(i: Any, j: Any) -> Expr:  # C.2
         return L(i) * inverse_block(i, j) + phi(i - 1) * L(i - 1) * inverse_block(i - 1, j)
 
-    yield check("above the diagonal", product(j, j + d) - block(j, j + d))
-    yield check("on the diagonal (C.3)", product(j, j) - block(j, j))
-    below = product(j + d, j) - block(j + d, j)
-    yield check("below it (C.4 to C.6)", below.subs(chain(j + d, j), chain.split_left(j + d, j)))
+    yield check("above the diagonal", product(j, j + d), block(j, j + d))
+    yield check("on the diagonal (C.3)", product(j, j), block(j, j))
+    yield check("below it (C.4 to C.6)", split_left(product(j + d, j)), split_left(block(j + d, j)))
     for b in range(1, max_b + 1):
         yield check(
             "against the product Φ_bΛ_bΦ_b^{-1}",
@@ -294,8 +311,8 @@ def eigenvectors(max_b: int) -> Iterator[Step]:
     """A_B Φ_B = Φ_B Λ_B: the columns of Φ_B are eigenvectors of A_B, to the eigenvalues in Λ_B (SPARCS Section 3)."""
     yield from collapse()
     A = adjacency_block
-    yield check("on the diagonal", A(j, j) + A(j, j + 1) * phi(j) - L(j))
-    yield check("right under it", A(j + 1, j) + A(j + 1, j + 1) * phi(j) - phi(j) * L(j))
+    yield check("on the diagonal", A(j, j) + A(j, j + 1) * phi(j), L(j))
+    yield check("right under it", A(j + 1, j) + A(j + 1, j + 1) * phi(j), phi(j) * L(j))
     yield from neighbours()
     for b in range(1, max_b + 1):
         Phi = eigenvector_matrix(b)
@@ -306,8 +323,8 @@ def eigenvectors(max_b: int) -> Iterator[Step]:
 def neighbours() -> Iterator[Step]:
     """W_ij = -W_{i,j+1} φ_j for i - j ≥ 2: each longer link is made from its neighbour."""
     i = j + d + 1
-    link = weight_block(i, j).subs(chain(i - 1, j), chain.split_right(i - 1, j))
-    yield check("further below: W_{ij} + W_{i,j+1}φ_j", link + weight_block(i, j + 1) * phi(j))
+    link = split_right(weight_block(i, j))
+    yield check("further below: W_{ij} = -W_{i,j+1}φ_j", link, -weight_block(i, j + 1) * phi(j))
 
 
 def from_neighbour(max_b: int) -> Iterator[Step]:
@@ -320,13 +337,12 @@ def from_neighbour(max_b: int) -> Iterator[Step]:
 
 def recurrence(max_b: int) -> Iterator[Step]:
     """u' = a - φu and z = φLu - L'φu give z_i = Σ_{j<i} W_ij a_j (SPARCS 4.5) without any W_ij."""
-    yield check("the first layer: u_2 = a_1", inverse_block(j, j) - 1)
-    yield check("u_{i+1} = a_i - φ_{i-1} u_i at a_i", 1 - inverse_block(i, i))
-    kept = -phi(j + d - 1) * inverse_block(j + d - 1, j) - inverse_block(j + d, j)
-    kept = kept.subs(chain(j + d, j), chain.split_left(j + d, j))
-    yield check("the same at earlier signals: u_{i+1} = Σ_j S_{ij} a_j again", kept)
+    yield check("the first layer: u_2 = a_1", inverse_block(j, j), 1)
+    yield check("u_{i+1} = a_i - φ_{i-1} u_i at a_i", inverse_block(i, i), 1)
+    kept = -phi(j + d - 1) * inverse_block(j + d - 1, j)
+    yield check("the same at earlier signals: u_{i+1} = Σ_j S_{ij} a_j again", kept, split_left(inverse_block(j + d, j)))
     link = (phi(j + d - 1) * L(j + d - 1) - L(j + d) * phi(j + d - 1)) * inverse_block(j + d - 1, j)
-    yield check("z_i = φ_{i-1} L_{i-1} u_i - L_i φ_{i-1} u_i has the weights W_{ij}", link - weight_block(j + d, j))
+    yield check("z_i = φ_{i-1} L_{i-1} u_i - L_i φ_{i-1} u_i has the weights W_{ij}", link, weight_block(j + d, j))
     for b in range(1, max_b + 1):
         yield check("all signals, without activation", column(linear_signals(b)), scope=f"B = {b}")
 
@@ -347,8 +363,8 @@ def perceptron(max_b: int) -> Iterator[Step]:
     i = j + d
     link = weight_block(i, j)
     yield check("links into a layer i ≤ B", link.subs({L(i): 0, L(i - 1): 0}))
-    last = link.subs({L(i): 1, L(i - 1): 0}) - inverse_block(i, j).subs(chain(i, j), chain.split_left(i, j))
-    yield check("links into the last layer are the last row of Φ_B^-1", last)
+    last = link.subs({L(i): 1, L(i - 1): 0})
+    yield check("links into the last layer are the last row of Φ_B^{-1}", last, split_left(inverse_block(i, j)))
     for b in range(1, max_b + 1):
         start = adjacency_matrix(b).subs({L(layer): int(layer == b + 1) for layer in range(1, b + 2)})
         wanted = block_matrix(b, partial(perceptron_block, b))
@@ -363,11 +379,11 @@ def perceptron_block(b: int, i: int, j: int) -> Expr:
 def three_layers(max_b: int, coefficients: tuple[int, int, int] = (3, -3, 1)) -> Iterator[Step]:
     """W_21, W_32 and W_31 of a network with one hidden layer (SPARCS 3.1 to 3.3), and Φ_2^{-1} = Φ_2² - 3Φ_2 + 3I."""
     Phi, A, (c0, c1, c2) = eigenvector_matrix(2), adjacency_matrix(2), coefficients
-    yield check("3.1", A[1, 0] - (phi(1) * L(1) - L(2) * phi(1)), scope="B = 2")
-    yield check("3.2", A[2, 1] - (phi(2) * L(2) - L(3) * phi(2)), scope="B = 2")
-    yield check("3.3", A[2, 0] - (L(3) * phi(2) - phi(2) * L(2)) * phi(1), scope="B = 2")
+    yield check("3.1", A[1, 0], (phi(1) * L(1) - L(2) * phi(1)), scope="B = 2")
+    yield check("3.2", A[2, 1], (phi(2) * L(2) - L(3) * phi(2)), scope="B = 2")
+    yield check("3.3", A[2, 0], (L(3) * phi(2) - phi(2) * L(2)) * phi(1), scope="B = 2")
     inverse = c0 * eye(3) + c1 * Phi + c2 * Phi**2
-    yield check(f"Φ_2 ({c2} Φ_2² {c1:+} Φ_2 {c0:+} I) - I", Phi * inverse - eye(3), scope="B = 2")
+    yield check(f"Φ_2 ({c2} Φ_2² {c1:+} Φ_2 {c0:+} I) = I", Phi * inverse, eye(3), scope="B = 2")
 
 
 # ---------------------------------------------------------------- one layer, entry by entry
@@ -376,15 +392,15 @@ def three_layers(max_b: int, coefficients: tuple[int, int, int] = (3, -3, 1)) ->
 def one_layer(max_b: int) -> Iterator[Step]:
     """w_ij = (λ_j - λ_i) φ_ij for two layers of any sizes (PRE Eq. 2, Pruning Eq. 2), from Φ^{-1} = 2I - Φ."""
     Phi = eigenvector_matrix(1)
-    yield check("Φ(2I - Φ) - I", Phi * (2 * eye(2) - Phi) - eye(2), scope="B = 1")
-    yield check("(2I - Φ)Φ - I", (2 * eye(2) - Phi) * Phi - eye(2), scope="B = 1")
+    yield check("Φ(2I - Φ) = I", Phi * (2 * eye(2) - Phi), eye(2), scope="B = 1")
+    yield check("(2I - Φ)Φ = I", (2 * eye(2) - Phi) * Phi, eye(2), scope="B = 1")
     block = (Phi * eigenvalue_matrix(1) * (2 * eye(2) - Phi))[1, 0]
-    yield check("the lower block is φ L_1 - L_2φ", block - (phi(1) * L(1) - L(2) * phi(1)), scope="B = 1")
+    yield check("the lower block is φ L_1 - L_2φ", block, phi(1) * L(1) - L(2) * phi(1), scope="B = 1")
     p, lam_in, lam_out = Function("varphi"), Function("lambda_in"), Function("lambda_out")
     q, n_in, n_out = Symbol("q", integer=True, positive=True), j + r, i + s  # 1 ≤ j ≤ n_in, 1 ≤ i ≤ n_out
     entry = Sum(p(i, q) * KroneckerDelta(q, j) * lam_in(j), (q, 1, n_in)).doit()
     entry -= Sum(lam_out(i) * KroneckerDelta(i, q) * p(q, j), (q, 1, n_out)).doit()
-    yield check("its entries are (λ_j - λ_i)φ_{ij}", entry - (lam_in(j) - lam_out(i)) * p(i, j), scope="B = 1")
+    yield check("its entries are (λ_j - λ_i)φ_{ij}", entry, (lam_in(j) - lam_out(i)) * p(i, j), scope="B = 1")
 
 
 def homeostasis(max_b: int) -> Iterator[Step]:
@@ -411,9 +427,9 @@ def parameters(max_b: int) -> Iterator[Step]:
         return N(1) + N(layers) + 2 * between
 
     between = Symbol("between")  # Σ_{k=2}^{l-1} N_k; one layer more adds N_l to it
-    yield check("two layers", N(1) + N(2) - claimed(2, 0))
+    yield check("two layers", N(1) + N(2), claimed(2, 0))
     added = claimed(last + 1, between + N(last)) - claimed(last, between)
-    yield check("one layer more adds N_l + N_{l+1} on both sides", added - (N(last) + N(last + 1)))
+    yield check("one layer more adds N_l + N_{l+1} on both sides", added, N(last) + N(last + 1))
     counts = [
         sum(N(a) + N(a + 1) for a in range(1, b + 1)) - claimed(b + 1, sum(N(a) for a in range(2, b + 1)))
         for b in range(1, max_b + 1)
@@ -612,17 +628,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def table(proofs: Sequence[Proof], shown: Sequence[Proof]) -> Table:
     """One line a statement, and one for all misprints (or for each that could not be shown)."""
-    lines = Table("statement", "source", "scope", "verdict", "seconds", box=SIMPLE)
+    lines = Table("statement", "scope", "verdict", "seconds", "source", box=SIMPLE)
     for found, proof in zip(CATALOGUE, proofs, strict=True):
         verdict = "[green]holds[/]" if proof.holds else f"[red]{escape(proof.verdict)}[/]"
-        lines.add_row(found.name, found.source, proof.scope, verdict, f"{proof.seconds:.2f}")
+        lines.add_row(found.name, proof.scope, verdict, f"{proof.seconds:.2f}", found.source)
     lines.add_section()
     for proof in shown:
         if not proof.holds:
-            lines.add_row("misprint", proof.name, proof.scope, f"[red]{escape(proof.verdict)}[/]", f"{proof.seconds:.2f}")
-    seconds = sum(proof.seconds for proof in shown)
-    right = sum(proof.holds for proof in shown)
-    lines.add_row("misprints", "all five papers", "", f"{right} of {len(shown)} shown by counter-examples", f"{seconds:.2f}")
+            lines.add_row("misprint", proof.scope, f"[red]{escape(proof.verdict)}[/]", f"{proof.seconds:.2f}", proof.name)
+    right, seconds = sum(proof.holds for proof in shown), sum(proof.seconds for proof in shown)
+    lines.add_row("misprints", "counter-examples", f"{right} of {len(shown)} shown", f"{seconds:.2f}", "all five papers")
     return lines
 
 

@@ -18,7 +18,6 @@ from typing import Any
 
 from sympy import (
     Add,
-    Basic,
     Expr,
     Matrix,
     MatrixBase,
@@ -50,8 +49,8 @@ def reduced(expression: Any) -> Any:
     if isinstance(expression, MatrixBase):
         return expression.applyfunc(reduced)
     if isinstance(expression, Boolean):
-        return simplify(expression)
-    expression = powsimp(expand(expression))
+        return simplify(expression.doit())
+    expression = powsimp(expand(expression.doit()))
     if expression.is_commutative:
         return expression if expression.is_number else simplify(combsimp(expression))
     before: dict[Expr, Expr] = {}
@@ -69,25 +68,26 @@ def vanishes(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Step:
-    r"""One claim and what SymPy reduced it to.
+    r"""One claim, and what SymPy reduced it to.
 
     Args:
         claim: in words.
-        given: what has to vanish, or the relation that has to be true, before SymPy touched it.
-        found: what SymPy reduced it to.
+        left, right: two expressions or matrices that should be equal; or a relation on the left that should be true.
+        found: what SymPy reduced their difference, or the relation, to.
         scope: "every B", or the cases that were multiplied out, such as "B = 1..8".
-        differs: the claim is that ``given`` does *not* vanish (a counter-example).
+        differs: the claim is that left and right are *not* equal (a counter-example).
     """
 
     claim: str
-    given: Any
+    left: Any
+    right: Any
     found: Any
     scope: str = EVERY_B
     differs: bool = False
 
     @property
     def holds(self) -> bool:
-        """Whether SymPy reduced ``given`` to zero (or to something else, where that is the claim)."""
+        """Whether what SymPy found is zero or true (or is not, where that is the claim)."""
         return vanishes(self.found) is not self.differs
 
     @property
@@ -95,28 +95,40 @@ class Step:
         """A tick, or a cross for a step that does not hold."""
         return "✓" if self.holds else "✗"
 
+    @property
+    def latex(self) -> str:
+        """The step as a formula: what was compared, and what SymPy made of the difference."""
+        arrow = rf" \;\to\; {typeset(self.found)}"
+        if isinstance(self.left, Boolean) or vanishes(self.right):
+            return typeset(self.left) + arrow
+        return rf"{typeset(self.left)} \;-\; {grouped(self.right)}{arrow}"
+
     def __str__(self) -> str:
-        return f"{self.mark} {self.claim}\n    {shortened(self.given)}\n    → {shortened(self.found)}"
+        right = "" if vanishes(self.right) else f"\n  - {shortened(self.right)}"
+        return f"{self.mark} {self.claim}\n    {shortened(self.left)}{right}\n    → {shortened(self.found)}"
 
     def _repr_markdown_(self) -> str:
-        return f"{self.mark} {self.claim}\n\n$${typeset(self.given)} \\;\\to\\; {typeset(self.found)}$$"
+        return f"{self.mark} {self.claim}\n\n$${self.latex}$$"
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as text, for JSON."""
         return {
             "claim": self.claim,
             "scope": self.scope,
-            "given": str(self.given),
+            "left": str(self.left),
+            "right": str(self.right),
             "found": str(self.found),
-            "wanted": "not zero" if self.differs else "true" if isinstance(self.given, Boolean) else "zero",
+            "wanted": "not zero" if self.differs else "true" if isinstance(self.left, Boolean) else "zero",
             "holds": self.holds,
         }
 
 
-def check(claim: str, given: Any, *, scope: str = EVERY_B, differs: bool = False) -> Step:
-    """Let SymPy reduce ``given``, and keep claim and outcome as a :class:`Step`."""
-    given = given if isinstance(given, (MatrixBase, Basic)) else sympify(given)
-    return Step(claim, given, reduced(given), scope, differs)
+def check(claim: str, left: Any, right: Any = S.Zero, *, scope: str = EVERY_B, differs: bool = False) -> Step:
+    """Let SymPy reduce left - right (or a relation on the left), and keep claim and outcome as a :class:`Step`."""
+    left, right = sympify(left), sympify(right)
+    if isinstance(left, Boolean) or vanishes(right):
+        return Step(claim, left, right, reduced(left), scope, differs)
+    return Step(claim, left, right, reduced(left - right), scope, differs)
 
 
 def shortened(expression: Any, most: int = 160) -> str:
@@ -136,6 +148,12 @@ def typeset(expression: Any, most: int = 600) -> str:
         return text
     size = f"{expression.rows} × {expression.cols} entries" if isinstance(expression, MatrixBase) else "a long expression"
     return rf"\text{{({size})}}"
+
+
+def grouped(expression: Any) -> str:
+    """LaTeX of what stands after a minus sign: a sum in brackets."""
+    text = typeset(expression)
+    return rf"\left({text}\right)" if isinstance(expression, Add) else text
 
 
 @dataclass(frozen=True)
@@ -258,11 +276,11 @@ def telescoping(
         beyond: how every allowed last ≥ first is reached from them.
     """
     k, G = index, antidifference
-    yield check("the certificate: G(k+1) - G(k) - t(k)", along(G(k + 1) - G(k) - term(k), inside))
-    yield check("no division by zero inside the sum", along(Ne(denom(G(k)), 0), inside))
-    yield check("no division by zero at its end", along(Ne(denom(G(last)), 0), beyond))
-    ends = G(last) - G(first) + term(last) - total
-    yield check("the boundary: G(last) - G(first) + t(last) is the sum", along(ends, beyond))
+    yield check("the certificate: G(k+1) - G(k) is t(k)", along(G(k + 1) - G(k), inside), along(term(k), inside))
+    yield check("no division by zero inside the sum", Ne(along(denom(G(k)), inside), 0, evaluate=False))
+    yield check("no division by zero at its end", Ne(along(denom(G(last)), beyond), 0, evaluate=False))
+    ends = G(last) - G(first) + term(last)
+    yield check("the boundary: G(last) - G(first) + t(last) is the sum", along(ends, beyond), along(sympify(total), beyond))
 
 
 def telescoping_in_both(
@@ -291,11 +309,11 @@ def telescoping_in_both(
         beyond: how every B ≥ start is reached from them.
     """
     B, k = parameter, index
-    yield check(f"the first case, B = {start}: one term", term(start, first) - total)
-    certificate = term(B + 1, k) - term(B, k) - mate(B, k + 1) + mate(B, k)
-    yield check("the certificate: F(B+1,k) - F(B,k) - G(B,k+1) + G(B,k)", along(certificate, inside))
-    yield check("no division by zero", along(Ne(denom(mate(B, k)), 0), inside))
-    yield check("no division by zero at the end", along(Ne(denom(mate(B, B + 1)), 0), beyond))
+    yield check(f"the first case, B = {start}: one term", term(start, first), total)
+    changes = (along(term(B + 1, k) - term(B, k), inside), along(mate(B, k + 1) - mate(B, k), inside))
+    yield check("the certificate: F(B+1,k) - F(B,k) is G(B,k+1) - G(B,k)", *changes)
+    yield check("no division by zero", Ne(along(denom(mate(B, k)), inside), 0, evaluate=False))
+    yield check("no division by zero at the end", Ne(along(denom(mate(B, B + 1)), beyond), 0, evaluate=False))
     ends = mate(B, B + 1) - mate(B, first) + term(B + 1, B + 1)
     yield check("the boundary, from B to B+1: G(B,B+1) - G(B,first) + F(B+1,B+1)", along(ends, beyond))
 
