@@ -536,7 +536,7 @@ CATALOGUE = (
     ),
     Statement(
         "recurrence",
-        "SPARCS 4.5, by forward substitution",
+        "from SPARCS 4.5",
         r"u_{i+1} = a_i - \varphi_{i-1} u_i, \quad \varphi_{i-1} L_{i-1} u_i - L_i \varphi_{i-1} u_i"
         r" = \sum_{j<i} \mathcal{W}_{ij} a_j",
         "By induction u_{i+1} = Σ_{j ≤ i} S_{ij} a_j, whatever the signals a_j are: so an activation may stand "
@@ -637,7 +637,7 @@ def table(proofs: Sequence[Proof], shown: Sequence[Proof]) -> Table:
         if not proof.holds:
             lines.add_row("misprint", proof.scope, f"[red]{escape(proof.verdict)}[/]", f"{proof.seconds:.2f}", proof.name)
     right, seconds = sum(proof.holds for proof in shown), sum(proof.seconds for proof in shown)
-    lines.add_row("misprints", "counter-examples", f"{right} of {len(shown)} shown", f"{seconds:.2f}", "all five papers")
+    lines.add_row("misprints", "examples", f"{right} of {len(shown)} shown", f"{seconds:.2f}", "all five papers")
     return lines
 
 

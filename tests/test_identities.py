@@ -233,11 +233,15 @@ def test_the_module_runs_as_a_command():
     assert "inverse blocks" in done.stdout
 
 
-@pytest.mark.parametrize("module", ["blocks", "proofs", "misprints", "identities"])
-def test_the_proofs_need_no_torch(module):
-    source = (Path(spectral_lab.__file__).parent / f"{module}.py").read_text(encoding="utf-8")
-    names = {
-        alias.name.split(".")[0] for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import) for alias in node.names
-    }
-    names |= {node.module.split(".")[0] for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)}
+PACKAGE = Path(spectral_lab.__file__).parent
+SYMBOLIC = [PACKAGE / f"{name}.py" for name in ("blocks", "proofs", "identities")] + sorted(
+    (PACKAGE / "misprints").glob("*.py")
+)
+
+
+@pytest.mark.parametrize("path", SYMBOLIC, ids=lambda path: path.stem)
+def test_the_proofs_need_no_torch(path):
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
     assert not names & {"torch", "numpy"}
