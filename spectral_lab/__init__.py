@@ -4,7 +4,11 @@ The names below come in the order in which the course meets them.  The live inst
 ``spectral_lab.live.Playground``.
 """
 
+from spectral_lab import datasets as datasets
+from spectral_lab.conversion import materialize, spectralize
+from spectral_lab.counting import count_parameters
 from spectral_lab.direct import DirectNet
+from spectral_lab.layers import SpectralLinear
 from spectral_lab.networks import SpectralNet
 from spectral_lab.storage import load, load_network, save, save_network
 from spectral_lab.tasks import alpha_beta, digits
@@ -16,16 +20,20 @@ __version__ = "0.1.0"
 __all__ = [
     "DirectNet",
     "Record",
+    "SpectralLinear",
     "SpectralNet",
     "TrainingDiverged",
     "alpha_beta",
+    "count_parameters",
     "digits",
     "graph",
     "load",
     "load_network",
+    "materialize",
     "path_tensor",
     "save",
     "save_network",
+    "spectralize",
     "structure",
     "train",
 ]

@@ -22,9 +22,18 @@ MAY_IMPORT = {
     "misprints": {"blocks", "proofs"},
     "identities": {"blocks", "files", "misprints", "proofs"},
     "tasks": set(),
-    "datasets": set(),
+    "arrays": set(),
+    "downloads": set(),
+    "fileformats": set(),
+    "published": {"arrays", "downloads", "fileformats"},
+    "datasets": {"arrays", "fileformats", "published"},
     "plotting": set(),
-    "layers": {"decomposition"},
+    "bases": set(),
+    "product": set(),
+    "layers": {"bases", "product", "decomposition"},
+    "conversion": {"layers"},
+    "counting": {"layers"},
+    "sparse": {"conversion", "layers"},
     "direct": {"decomposition"},
     "networks": {"decomposition", "direct", "layers"},
     "topology": {"decomposition", "direct", "layers", "networks"},
@@ -117,7 +126,7 @@ def test_importing_loads_no_optional_package_and_sets_nothing():
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["same"]
-    assert not {"sympy", "matplotlib", "networkx", "ipywidgets", "anywidget", "IPython"} & set(answer["loaded"])
+    assert not {"sympy", "matplotlib", "networkx", "ipywidgets", "anywidget", "IPython", "pooch"} & set(answer["loaded"])
 
 
 def test_importing_leaves_the_settings_of_matplotlib_alone():

@@ -315,6 +315,7 @@ REFUSED = {
     "one class": ((X, ["a"] * N), "y holds 1 class; wanted 2 to 20. Numbers to be approximated want floats"),
     "one truth value": ((X, [True] * N), "y holds 1 class; wanted 2 to 20"),
     "too many classes": ((X, [str(k) for k in range(N)]), "y holds 24 different classes; wanted 2 to 20"),
+    "a number beyond all types": ((X, [10**400] * N), "y must hold numbers: int too large to convert to float"),
     "nothing": (([], []), "x has shape (0,); wanted (n,) or (n, columns)"),
     "no columns": ((X[:, :0], Y), "x has shape (24, 0); wanted (n,) or (n, columns)"),
     "a single number": ((3.0, Y), "x has shape (); wanted (n,) or (n, columns)"),

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -13,10 +14,10 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
 
 
-@pytest.mark.parametrize("code", EXAMPLES, ids=["playground", "network"])
+@pytest.mark.parametrize("code", EXAMPLES, ids=["playground", "network", "layers"])
 def test_an_example_runs(code, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # it writes files
     names: dict = {}
@@ -27,6 +28,9 @@ def test_an_example_runs(code, capsys, tmp_path, monkeypatch):
         assert all(
             (a == b).all() for a, b in zip(names["p"].network.parameters(), names["copy"].network.parameters(), strict=True)
         )
+    elif "spectral" in names:
+        assert names["plain"](torch.zeros(1, 784)).shape == (1, 10)
+        assert printed.splitlines()[-1].split() == ["sum", "2", "304", "399", "304"]
     else:
         assert printed.startswith("100 ")
         assert names["small"].report.parameters_after > 0

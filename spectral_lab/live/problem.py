@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spectral_lab.arrays import MOST_CLASSES, as_array
 from spectral_lab.tasks import TARGETS, alpha_beta, alpha_beta_target, digits
 from spectral_lab.training import Loss
 
@@ -19,7 +20,7 @@ POINTS = 2000  # samples of the α–β family
 GRID = 20  # the fit is looked at on GRID × GRID points of a square, or on GRID² / 4 of a line
 CASES = 400  # at most so many are sorted into a table of right and wrong classes
 DOTS = 150  # data drawn into a section
-MOST_CLASSES, MOST_INPUTS, MOST_OUTPUTS = 20, 100, 20
+MOST_INPUTS, MOST_OUTPUTS = 100, 20
 TASKS = (*TARGETS, "digits", "own")
 
 
@@ -193,8 +194,8 @@ def own_data(data: Any) -> OwnData:
         raise ValueError(
             f"data is a {type(data).__name__}; wanted a pair (x, y) or a DataFrame whose last column is the target"
         )
-    raw_x, inputs = _array(data[0], "x")
-    raw_y, outputs = _array(data[1], "y")
+    raw_x, inputs = as_array(data[0], "x")
+    raw_y, outputs = as_array(data[1], "y")
     if len(raw_x) != len(raw_y):
         raise ValueError(f"x has {len(raw_x)} rows and y has {len(raw_y)}; each row of x wants one of y")
     if len(raw_x) < 4:
@@ -217,41 +218,6 @@ def own_data(data: Any) -> OwnData:
     )
 
 
-def _array(values: Any, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Rows and columns, and the columns' names if they have any."""
-    names = tuple(str(c) for c in values.columns) if hasattr(values, "columns") else ()
-    if not names and getattr(values, "name", None) is not None:
-        names = (str(values.name),)
-    if isinstance(values, Tensor):
-        values = values.detach().cpu().to_dense()
-        values = (values.double() if values.is_floating_point() else values).numpy()  # numpy has no bfloat16
-    try:
-        array = np.asarray(values)
-        objects = np.asarray(values, object) if array.dtype.kind in "OU" else np.empty(0)  # numpy makes a word of NaN
-        missing = [place for place, value in np.ndenumerate(objects) if _missing(value)]
-        if array.dtype == object and not missing:
-            array = np.array(array.tolist())  # numpy's own type for Python's numbers, truth values and words
-    except (TypeError, ValueError) as error:  # rows of different lengths
-        raise ValueError(f"{name} is no array: {error}") from error
-    if missing:
-        raise ValueError(f"{name} has no value in row {missing[0][0]}; leave such rows out, or fill them in")
-    if array.ndim not in (1, 2) or array.size == 0:
-        raise ValueError(f"{name} has shape {array.shape}; wanted (n,) or (n, columns), with numbers inside")
-    if np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked values; leave those rows out, or fill them in")
-    return (array[:, None] if array.ndim == 1 else array), names
-
-
-def _missing(value: Any) -> bool:
-    """None, NaN, or what pandas has for a missing value: none of them equals itself."""
-    try:
-        return value is None or bool(value != value)
-    except TypeError:  # pandas.NA is not even unequal
-        return True
-    except ValueError:  # an array within the array
-        return False
-
-
 def _numbers(array: np.ndarray, name: str, most: int) -> np.ndarray:
     if array.shape[1] > most:
         raise ValueError(f"{name} has {array.shape[1]} columns; the instrument draws at most {most}. Leave some out")
@@ -259,7 +225,7 @@ def _numbers(array: np.ndarray, name: str, most: int) -> np.ndarray:
         if array.dtype.kind in "cmMV":  # numpy would make numbers of dates, of missing ones too
             raise TypeError(f"found {array.dtype}")
         numbers = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must hold numbers: {error}. Turn words and dates into numbers first") from error
     bad = np.argwhere(~np.isfinite(numbers) | (np.abs(numbers) > 1e30))
     if len(bad):

@@ -1,0 +1,97 @@
+"""Make the linear layers of any model spectral, and plain again.
+
+:func:`spectralize` and :func:`materialize` give deep copies that compute the same and leave the caller's model alone.
+Both are built on :func:`replace_layers`.  Below this module lies :mod:`spectral_lab.layers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, TypeGuard
+
+from torch import Tensor, nn
+
+from spectral_lab.layers import SpectralLinear
+
+
+def replace_layers(model: nn.Module, convert: Callable[[nn.Module], nn.Module | None]) -> nn.Module:
+    """A deep copy of a model in which every module for which ``convert`` gives another one is replaced by it.
+
+    A module that stands in several places is converted once and stays shared.  Hooks of a replaced module are not taken
+    along.  What ``convert`` gives is not searched again.
+
+    Raises:
+        ValueError: a module that would be replaced shares a parameter with another module (tied weights).
+    """
+    model = deepcopy(model)
+    replaced: dict[nn.Module, nn.Module] = {}
+    for module in model.modules():
+        new = convert(module)
+        if new is not None:
+            replaced[module] = new
+    _refuse_torn_ties(model, replaced)
+    for parent in list(model.modules()):
+        for name, child in parent._modules.items():  # named_children() passes over the second place of a shared module
+            if child in replaced:
+                parent._modules[name] = replaced[child]
+    return replaced.get(model, model)
+
+
+def _refuse_torn_ties(model: nn.Module, replaced: dict[nn.Module, nn.Module]) -> None:
+    places: dict[Tensor, list[str]] = {}
+    for name, module in model.named_modules():
+        for key, parameter in module._parameters.items():
+            if parameter is not None:
+                places.setdefault(parameter, []).append(f"{name}.{key}".lstrip("."))
+    lost = {parameter for old, new in replaced.items() for parameter in {*old.parameters()} - {*new.parameters()}}
+    torn = next((names for parameter, names in places.items() if parameter in lost and len(names) > 1), None)
+    if torn is not None:
+        raise ValueError(
+            f"{' and '.join(torn)} are one tied parameter, and the new layer would be torn from its twin; "
+            f"untie them first, or leave the layer out with `where`"
+        )
+
+
+def is_plain_linear(module: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether a module is exactly an ``nn.Linear`` with a weight of its own.
+
+    Subclasses have reasons of their own: that inside ``nn.MultiheadAttention`` is never called, its weight is read.
+    Parametrised and lazy layers are of other types, weight-normed ones have a weight that is made anew at each call.
+    """
+    return type(module) is nn.Linear and module._parameters.get("weight") is not None
+
+
+def spectralize(model: nn.Module, *, where: Callable[[nn.Linear], bool] | None = None, **options: Any) -> nn.Module:
+    """A deep copy of a model with its ``nn.Linear`` layers made spectral: the same function, to be trained otherwise.
+
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> [type(module).__name__ for module in spectralize(model)]
+    ['SpectralLinear', 'ReLU', 'SpectralLinear']
+
+    Only layers that are exactly ``nn.Linear`` are replaced (:func:`is_plain_linear`); a layer that is used in several places
+    stays shared.  Device, float type, training mode and what was frozen stay.
+
+    Args:
+        model: any module, an ``nn.Linear`` too; it stays as it is.
+        where: gets each linear layer and says whether to replace it; None is all.
+        options: of :meth:`SpectralLinear.from_linear`, e.g. ``basis="qr"``, ``train_eigenvectors=False``.
+
+    Raises:
+        ValueError: a wrong option; tied weights (:func:`replace_layers`).
+    """
+
+    def convert(module: nn.Module) -> nn.Module | None:
+        if is_plain_linear(module) and (where is None or where(module)):
+            return SpectralLinear.from_linear(module, **options)
+        return None
+
+    return replace_layers(model, convert)
+
+
+def materialize(model: nn.Module) -> nn.Module:
+    """A deep copy of a model with its spectral layers made ``nn.Linear``: the same function in plain ``torch.nn``.
+
+    The way back from :func:`spectralize`, for inference or to go on in direct space.
+    """
+    return replace_layers(model, lambda module: module.to_linear() if isinstance(module, SpectralLinear) else None)
