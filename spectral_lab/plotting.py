@@ -163,3 +163,28 @@ def plot_transition(
     if reference:
         ax.legend(frameon=False, fontsize="small")
     return ax
+
+
+# For more than two curves: colour and marker, told apart in grey by the marker.
+SERIES = ((INK, "D"), (POSITIVE, "o"), (NEGATIVE, "^"), ("#2a9d5c", "p"), ("#9147b8", "s"))
+
+
+def plot_series(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]],
+    ax: Axes,
+    *,
+    styles: Sequence[tuple[str, str]] = SERIES,
+    level: float | None = None,
+    legend: bool = True,
+) -> Axes:
+    """Curves with error bars, ``{label: (places, means, deviations)}``, each with its colour and marker.
+
+    ``level`` draws a line across, e.g. what the others are compared with.
+    """
+    if level is not None:
+        ax.axhline(level, color=FAINT, lw=1, ls=":")
+    for (name, (places, means, deviations)), (colour, marker) in zip(series.items(), styles, strict=False):
+        ax.errorbar(places, means, yerr=deviations, color=colour, marker=marker, ms=6, lw=1.4, capsize=3, label=name)
+    if legend:
+        ax.legend(frameon=False, fontsize="small")
+    return ax

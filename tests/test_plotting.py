@@ -17,10 +17,12 @@ from spectral_lab.plotting import (
     MIDDLE,
     NEGATIVE,
     POSITIVE,
+    SERIES,
     plot_line,
     plot_losses,
     plot_network,
     plot_section,
+    plot_series,
     plot_spectrum,
     plot_square,
     plot_table,
@@ -59,6 +61,7 @@ CALLS = {
     "line": lambda ax: plot_line([-1, 0, 1], [0, 1, 0], [(0, 0.5, 1)], ax, axis="a", ends=(0, 1)),
     "table": lambda ax: plot_table([[3, 0], [1, 2]], ("a", "b"), ax),
     "losses": lambda ax: plot_losses([0, 1], {"data loss": [1, 0.1], "penalty": [0, 0]}, ax),
+    "series": lambda ax: plot_series({"a": ([0, 1], [0, 1], [0.1, 0.1]), "b": ([0, 1], [1, 0], [0, 0])}, ax, level=0.5),
     "transition": lambda ax: plot_transition([0, 1], [0, 1], ax, reference={"β = 5": ([0, 1], [0, 1.2])}),
 }
 
@@ -77,6 +80,26 @@ def test_a_picture_is_drawn_on_the_given_axes_and_returned_and_touches_no_global
 @pytest.mark.parametrize("name", [name for name in dir(plotting) if name.startswith("plot_")])
 def test_every_picture_is_tried_here(name):
     assert name.removeprefix("plot_") in CALLS
+
+
+# -- curves ---------------------------------------------------------------------------------------------------------
+
+
+def test_each_curve_has_its_values_its_error_bars_and_a_look_of_its_own():
+    ax = plot_series({"a": ([1, 2], [3, 4], [0.5, 1.0]), "b": ([1, 2], [5, 6], [0, 0])}, axes(), level=1.0)
+    lines = {container.get_label(): container for container in ax.containers}
+    assert lines["a"].lines[0].get_ydata().tolist() == [3, 4]
+    (bars,) = lines["a"].lines[2]
+    assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [[2.5, 3.5], [3.0, 5.0]]
+    looks = [(line.lines[0].get_color(), line.lines[0].get_marker()) for line in lines.values()]
+    assert looks == list(SERIES[:2])
+    assert ax.lines[0].get_ydata() == [1.0, 1.0]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    assert plot_series({"a": ([1], [1], [0])}, axes(), legend=False).get_legend() is None
+
+
+def test_curves_can_be_told_apart_without_colour():
+    assert len({marker for _, marker in SERIES}) == len(SERIES) == len({colour for colour, _ in SERIES})
 
 
 # -- the network -----------------------------------------------------------------------------------------------------

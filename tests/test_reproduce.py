@@ -1,0 +1,264 @@
+"""Recipes run, stop, go on, and leave whole files; the gallery puts what came out beside what the papers say."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from rich.console import Console
+
+from spectral_lab import reproduce as command
+from spectral_lab.gallery import write_gallery
+from spectral_lab.recipes import RECIPES, SCALES, Finding, Recipe
+from spectral_lab.recipes.classification import LABELS, build, run, trial
+from spectral_lab.reproduce import TRIALS, chosen, device_of, finished, main, reproduce, workers
+
+QUIET = Console(quiet=True)
+
+
+def draw_dots(done, figure):
+    figure.subplots().plot([one.trial["x"] for one in done], [one.outcome["y"] for one in done])
+
+
+def square(trial, device):
+    return {"y": trial["x"] ** 2, "seconds": 0.5}
+
+
+def toy(run=square, xs=(1, 2, 3)):
+    """A recipe of three trials."""
+    return Recipe(
+        name="toy-fig-1",
+        source="Toy Fig. 1",
+        title="Squares",
+        settings={"smoke": {"xs": list(xs)}},
+        trials=lambda setting: [{"x": x} for x in setting["xs"]],
+        run=run,
+        draw=draw_dots,
+        findings=lambda done: [Finding("last", "9", str(done[-1].outcome["y"]), done[-1].outcome["y"] == 9)],
+    )
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# ---------------------------------------------------------------- running
+
+
+def test_a_recipe_leaves_a_picture_the_numbers_and_its_trials(tmp_path):
+    content = reproduce(toy(), "smoke", out=tmp_path / "new", console=QUIET)
+    assert files(tmp_path / "new") == ["toy-fig-1.json", "toy-fig-1.png", "toy-fig-1.svg", TRIALS]
+    assert json.loads((tmp_path / "new" / "toy-fig-1.json").read_text()) == content
+    assert [one["outcome"]["y"] for one in content["trials"]] == [1, 4, 9]
+    assert content["findings"] == [{"what": "last", "paper": "9", "ours": "9", "agrees": True}]
+    assert content["setting"] == {"xs": [1, 2, 3]}
+    assert content["versions"]["torch"] == torch.__version__
+    assert content["seconds_of_trials"] == 1.5
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path):
+    ran = []
+
+    def stops_at_2(trial, device):
+        if trial["x"] == 2 and ran.count(2) == 0:
+            ran.append(2)
+            raise KeyboardInterrupt
+        ran.append(trial["x"])
+        return square(trial, device)
+
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(toy(stops_at_2), "smoke", out=tmp_path, console=QUIET)
+    assert files(tmp_path) == [TRIALS]  # no half-written picture
+    reproduce(toy(stops_at_2), "smoke", out=tmp_path, console=QUIET)
+    assert ran == [1, 2, 2, 3]
+
+
+def test_a_line_that_was_cut_off_is_run_again_and_spoils_nothing(tmp_path):
+    reproduce(toy(), "smoke", out=tmp_path, console=QUIET)
+    path = tmp_path / TRIALS
+    path.write_text(path.read_text()[:-20])
+    assert len(finished(path)) == 2
+    reproduce(toy(), "smoke", out=tmp_path, console=QUIET)
+    assert len(finished(path)) == 3
+
+
+@pytest.mark.parametrize("changed", ["device", "version", "trial"])
+def test_an_outcome_is_used_again_only_for_the_same_trial_device_and_version(tmp_path, monkeypatch, changed):
+    ran = []
+
+    def counting(trial, device):
+        ran.append(trial["x"])
+        return square(trial, device)
+
+    reproduce(toy(counting), "smoke", out=tmp_path, console=QUIET)
+    reproduce(toy(counting), "smoke", out=tmp_path, console=QUIET)
+    assert ran == [1, 2, 3]
+    if changed == "version":
+        monkeypatch.setattr(command, "versions", lambda: {"spectral_lab": "9", "torch": "9"})
+    recipe = toy(counting, xs=(1, 2, 7)) if changed == "trial" else toy(counting)
+    reproduce(recipe, "smoke", device="cuda" if changed == "device" else "cpu", out=tmp_path, console=QUIET)
+    assert ran[3:] == ([7] if changed == "trial" else [1, 2, 3])
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_trials_and_no_half_file(tmp_path):
+    def broken(done, figure):
+        raise RuntimeError("no picture")
+
+    with pytest.raises(RuntimeError, match="no picture"):
+        reproduce(replace(toy(), draw=broken), "smoke", out=tmp_path, console=QUIET)
+    assert files(tmp_path) == [TRIALS]
+
+
+@pytest.mark.slow
+def test_trials_run_side_by_side_give_the_same_numbers(tmp_path):
+    recipe = RECIPES["pre-fig-6"]
+    alone = reproduce(recipe, "smoke", out=tmp_path / "alone", console=QUIET)
+    with workers(2) as pool:
+        together = reproduce(recipe, "smoke", out=tmp_path / "together", pool=pool, console=QUIET)
+
+    def accuracies(content):
+        return [(one["trial"], one["outcome"]["accuracy"]) for one in content["trials"]]
+
+    assert accuracies(alone) == accuracies(together)
+
+
+# ---------------------------------------------------------------- the recipes
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """A folder that all recipes share, so that the trials they have in common run once."""
+    return tmp_path_factory.mktemp("figures")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_runs_at_the_scale_smoke(name, smoke):
+    content = reproduce(RECIPES[name], "smoke", out=smoke, console=QUIET)
+    assert content["scale"] == "smoke"
+    assert (smoke / f"{name}.png").stat().st_size > 5_000
+    assert (smoke / f"{name}.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_says_what_it_shows_and_has_each_scale(name):
+    recipe = RECIPES[name]
+    assert recipe.name == name
+    assert any(paper in recipe.source for paper in ("SPARCS", "PRE", "Pruning", "Student"))
+    trials = {scale: recipe.trials(recipe.settings[scale]) for scale in recipe.settings}
+    assert set(trials) <= set(SCALES)
+    for made in trials.values():
+        assert len({json.dumps(trial, sort_keys=True) for trial in made}) == len(made)
+    with pytest.raises(ValueError, match="has no scale 'huge'"):
+        recipe.setting("huge")
+
+
+def test_at_the_scale_class_there_are_three_seeds_and_the_real_data():
+    for recipe in RECIPES.values():
+        if recipe.name.startswith("pre-"):
+            trials = recipe.trials(recipe.settings["class"])
+            assert {trial["seed"] for trial in trials} == {0, 1, 2}
+            assert {trial["data"] for trial in trials} <= {"mnist", "fashion-mnist", "cifar-10"}
+
+
+# ---------------------------------------------------------------- one trial
+
+
+QUICK = {"epochs": 2, "batch_size": 50, "limit": 300}
+
+
+@pytest.mark.parametrize("method", LABELS)
+def test_the_same_trial_gives_the_same_outcome_and_leaves_the_random_numbers_of_torch_alone(method):
+    before = torch.get_rng_state()
+    first, second = (run(trial("digits", [12], method, 0, **QUICK)) for _ in range(2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert {**first, "seconds": 0} == {**second, "seconds": 0}
+    other = run(trial("digits", [12], method, 1, **QUICK))
+    assert (other["accuracy"], other["accuracy_train"]) != (first["accuracy"], first["accuracy_train"])
+
+
+@pytest.mark.parametrize(
+    ("method", "trained"),
+    [
+        ("direct", 20 * 30 + 30 * 10),
+        ("original", 20 + 30 + 10),
+        ("spectral", 20 + 2 * 30 + 10),
+        ("s_svd", 20 + 2 * 30 + 10 + 20 + 10),
+        ("s_qr", 20 + 2 * 30 + 10 + 20 * 21 // 2 + 10 * 11 // 2),
+    ],
+)
+def test_the_networks_have_the_papers_numbers_of_parameters(method, trained):
+    network = build(trial("digits", [30], method, 0), 20, 10)
+    assert sum(p.numel() for p in network.parameters() if p.requires_grad) == trained + 30 + 10  # biases
+
+
+def test_a_sparse_trial_counts_what_came_back():
+    spectral = run(trial("digits", [12], "s_qr", 0, sparsity=0.9, **QUICK))
+    direct = run(trial("digits", [12], "direct", 0, sparsity=0.9, **QUICK))
+    assert spectral["came_back"] > 0
+    assert direct["came_back"] == 0
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def test_the_list_names_every_recipe(capsys):
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name[:12] in printed for name in RECIPES)
+
+
+def test_names_may_be_beginnings_and_come_once_in_order():
+    assert [recipe.name for recipe in chosen(["pre-fig-1"])] == ["pre-fig-1"]  # not 10: this one exists by that name
+    assert next(recipe.name for recipe in chosen(["pre-fig-2", "pre-fig-1"])) == "pre-fig-1"
+    assert len(chosen(["pre-fig-2", "pre-fig-2-mnist"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "nothing"], "no recipe is called 'nothing'; there are"),
+        (["run", "pre-fig-1", "--scale", "huge"], "invalid choice: 'huge'"),
+        (["run", "pre-fig-1", "--workers", "0"], "workers = 0; wanted at least 1"),
+        (["run", "pre-fig-1", "--device", "tpu"], "invalid choice: 'tpu'"),
+        ([], "required"),
+    ],
+)
+def test_bad_options_are_told_in_words_before_any_work(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err
+    assert files(tmp_path) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused_and_auto_takes_what_there_is():
+    with pytest.raises(ValueError, match="PyTorch finds no CUDA here; use --device cpu"):
+        device_of("cuda")
+    assert device_of("auto") == "cpu"
+
+
+def test_a_run_writes_the_gallery(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(RECIPES, "toy-fig-1", toy())
+    assert main(["run", "toy-fig-1", "--scale", "smoke", "--out", str(tmp_path)]) == 0
+    assert "last: 9 (paper: 9; agrees)" in capsys.readouterr().out
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "### Toy Fig. 1: Squares" in text
+    assert "![Squares](toy-fig-1.png)" in text
+    assert "| last | 9 | 9 | agrees |" in text
+    assert "1 of 1 findings agree" in text
+    assert "playground.png" not in text  # it is not in this folder
+
+
+def test_the_gallery_says_where_a_finding_differs_and_what_data_it_was(tmp_path):
+    def noted(trial, device):
+        return square(trial, device) | {"note": "a subset"}
+
+    reproduce(toy(noted, xs=(1, 2)), "smoke", out=tmp_path, console=QUIET)
+    (tmp_path / "records.json").write_text("[]")  # not of a recipe
+    write_gallery(tmp_path)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| last | 9 | 4 | **differs** |" in text
+    assert "a subset." in text
+    assert "0 of 1 findings agree" in text
