@@ -25,7 +25,7 @@ help:
 	@echo "make test     run all tests             (make test ARGS=\"-k foo\")"
 	@echo "make bench    measure the layers and the playground"
 	@echo "make soak     twenty minutes of a lively class: does anything grow?"
-	@echo "make figures  draw the pictures of the playground's story into figures/"
+	@echo "make figures  draw the pictures of the story and of the papers into figures/"
 	@echo "make lint     ruff and mypy             (make format: let ruff rewrite)"
 	@echo "make clean    remove caches and builds  (.venv stays)"
 
@@ -49,6 +49,7 @@ soak: $(VENV)/test.stamp
 figures: $(VENV)/test.stamp
 	$(BIN)/spectral-lab demo --out figures $(ARGS)
 	$(BIN)/python benchmarks/screenshot.py
+	$(BIN)/python -m spectral_lab.reproduce run structure
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

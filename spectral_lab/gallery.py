@@ -55,7 +55,8 @@ def _summary(recipes: list[dict[str, Any]]) -> str:
     for content in recipes:
         agrees = [finding["agrees"] for finding in content["findings"]]
         verdict = f"{sum(agrees)} of {len(agrees)} findings agree" if agrees else "drawn"
-        lines.append(f"| {content['source']} | `{content['recipe']}` | {content['scale']} | {verdict} |\n")
+        scale = content["scale"] if content["trials"] else "-"
+        lines.append(f"| {content['source']} | `{content['recipe']}` | {scale} | {verdict} |\n")
     return "".join(lines)
 
 
@@ -69,6 +70,8 @@ def _section(content: dict[str, Any]) -> str:
             f"| {f['what']} | {f['paper']} | {f['ours']} | {'agrees' if f['agrees'] else '**differs**'} |\n"
             for f in content["findings"]
         ]
+    if not content["trials"]:
+        return "".join(lines)
     setting = ", ".join(f"{key} {value}" for key, value in content["setting"].items())
     notes = "; ".join(sorted({one["outcome"]["note"] for one in content["trials"] if one["outcome"].get("note")}))
     lines.append(f"\nScale *{content['scale']}*: {setting}. {len(content['trials'])} trials on {content['device']}, ")

@@ -188,3 +188,126 @@ def plot_series(
     if legend:
         ax.legend(frameon=False, fontsize="small")
     return ax
+
+
+def plot_coefficients(values: Sequence[float], ax: Axes) -> Axes:
+    r"""Numbers before the powers :math:`\Phi^0, \Phi^1, \dots` of a polynomial as bars, each with its number."""
+    colours = [NEGATIVE if value < 0 else POSITIVE for value in values]
+    bars = ax.bar(range(len(values)), values, color=colours, width=0.7)
+    ax.bar_label(bars, [f"{value:+g}".replace("-", "−") for value in values], padding=3, fontsize="large", color=INK)
+    ax.axhline(0, color=INK, lw=1)
+    ax.margins(y=0.16)
+    ax.set(yticks=[], xticks=range(len(values)))
+    ax.set_xticklabels(["I", r"$\Phi$", *(rf"$\Phi^{i}$" for i in range(2, len(values)))][: len(values)])
+    ax.tick_params(axis="x", length=0, labelsize="x-large", labelcolor=INK)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def plot_layers(graph: networkx.MultiDiGraph, ax: Axes) -> Axes:
+    """Layers as nodes in a row with their links, those that have a role heavy and labelled, all others faint.
+
+    Nodes have ``position`` and ``role`` ("end", "passed", "other"), links ``role`` ("chain", "link", "loop", "other"),
+    ``label`` and ``sign``; a link with a sign is an arc in its colour.
+    """
+    from matplotlib.patches import FancyArrowPatch
+
+    place = {node: a["position"] for node, a in graph.nodes.items()}
+    for source, target, a in graph.edges(data=True):
+        (x0, y), (x1, _) = place[source], place[target]
+        role, far = a["role"], x1 - x0
+        arc = role == "link" or (role == "other" and far > 1.5)
+        lift = 0.45 + 0.22 * far if arc else 0.0
+        colour = FAINT if role == "other" else INK if not a["sign"] else POSITIVE if a["sign"] > 0 else NEGATIVE
+        path = _arc((x0, y), (x1, y), lift) if arc else _loop((x0, y)) if role == "loop" else None
+        ends = {"path": path} if path else {"posA": (x0 + 0.27, y), "posB": (x1 - 0.27, y)}
+        width = 0.8 if role == "other" else 3.0
+        scale = 6 if role == "other" else 18
+        ax.add_patch(
+            FancyArrowPatch(**ends, arrowstyle="-|>", mutation_scale=scale, lw=width, color=colour, shrinkA=0, shrinkB=0)
+        )
+        top = 0.75 * lift + 0.06 if arc else 0.73 if role == "loop" else -0.1
+        label, points = f"${a['label']}$" if a["label"] else "", -16 if role == "chain" else 14
+        ax.annotate(
+            label,
+            ((x0 + x1) / 2, y + top),
+            (0, points),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize="x-large",
+            color=colour,
+        )
+    for role, face, ink in [("end", INK, "#ffffff"), ("passed", "none", INK), ("other", "none", FAINT)]:
+        nodes = [node for node, a in graph.nodes.items() if a["role"] == role]
+        x, y = [place[node][0] for node in nodes], [place[node][1] for node in nodes]
+        edge = FAINT if role == "other" else INK
+        ax.scatter(x, y, s=400, c=face, edgecolors=edge, linewidths=1.6, zorder=3, label=role)
+        for node, at, height in zip(nodes, x, y, strict=True):
+            ax.text(at, height, str(node), ha="center", va="center", fontsize="large", color=ink, zorder=4)
+    first, last = min(x for x, _ in place.values()), max(x for x, _ in place.values())
+    ax.set(xlim=(first - 0.5, last + 0.5), ylim=(-0.85, 1.05 + 0.19 * max(last - first, 2)))
+    ax.set_axis_off()
+    return ax
+
+
+def _arc(start: tuple[float, float], end: tuple[float, float], lift: float) -> Any:
+    """An arc from node to node that rises by three quarters of ``lift``."""
+    from matplotlib.path import Path
+
+    (x0, y0), (x1, y1) = start, end
+    lean = 0.2 * (x1 - x0)
+    points = [(x0 + 0.08, y0 + 0.25), (x0 + lean, y0 + lift), (x1 - lean, y1 + lift), (x1 - 0.08, y1 + 0.25)]
+    return Path(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
+
+
+def _loop(place: tuple[float, float]) -> Any:
+    """A loop above a node, back to itself."""
+    from matplotlib.path import Path
+
+    x, y = place
+    points = [(x - 0.12, y + 0.24), (x - 0.6, y + 0.9), (x + 0.6, y + 0.9), (x + 0.12, y + 0.24)]
+    return Path(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
+
+
+def plot_blocks(cells: Sequence[Sequence[tuple[str, str]]], sizes: Sequence[float], ax: Axes, *, title: str = "") -> Axes:
+    """A matrix of blocks in the manner of SPARCS Figs 3 to 5; heights and widths in proportion to ``sizes``.
+
+    Args:
+        cells: rows of (kind, LaTeX label): "zero" stays empty, "identity" is a straight diagonal, "diagonal" a wavy one,
+            "full" a grey area.
+        sizes: nodes in each layer.
+    """
+    from matplotlib.patches import Rectangle
+
+    edges = [sum(sizes[:k]) for k in range(len(sizes) + 1)]
+    for i, row in enumerate(cells):
+        for j, (kind, label) in enumerate(row):
+            x, y, width, height = edges[j], edges[i], sizes[j], sizes[i]
+            if kind == "full":
+                ax.add_patch(Rectangle((x, y), width, height, facecolor="#dddddd", edgecolor=INK, lw=0.8))
+            elif kind in ("identity", "diagonal"):
+                ax.plot(*_diagonal(x, y, width, wavy=kind == "diagonal"), color=INK, lw=1.6)
+            beside = (0.72, 0.27) if kind in ("identity", "diagonal") else (0.5, 0.5)
+            ax.text(
+                x + beside[0] * width, y + beside[1] * height, label, ha="center", va="center", fontsize="x-large", color=INK
+            )
+    for edge in edges:
+        ax.axhline(edge, color=FAINT, lw=0.6, zorder=0)
+        ax.axvline(edge, color=FAINT, lw=0.6, zorder=0)
+    ax.add_patch(Rectangle((0, 0), edges[-1], edges[-1], fill=False, edgecolor=INK, lw=1.6))
+    ax.set(xlim=(-0.05, edges[-1] + 0.05), ylim=(edges[-1] + 0.05, -0.05), aspect="equal")
+    ax.set_title(title, fontsize="xx-large", color=INK)
+    ax.set_axis_off()
+    return ax
+
+
+def _diagonal(x: float, y: float, size: float, *, wavy: bool) -> tuple[list[float], list[float]]:
+    """The diagonal of a square block, straight or with waves across it."""
+    from math import pi, sin
+
+    steps = [k / 200 for k in range(201)]
+    across = [0.14 * sin(2 * pi * round(size) * t) if wavy else 0.0 for t in steps]
+    return [x + size * t + a for t, a in zip(steps, across, strict=True)], [
+        y + size * t - a for t, a in zip(steps, across, strict=True)
+    ]

@@ -98,10 +98,11 @@ class Step:
     @property
     def latex(self) -> str:
         """The step as a formula: what was compared, and what SymPy made of the difference."""
-        arrow = rf" \;\to\; {typeset(self.found)}"
         if isinstance(self.left, Boolean) or vanishes(self.right):
-            return typeset(self.left) + arrow
-        return rf"{typeset(self.left)} \;-\; {grouped(self.right)}{arrow}"
+            return rf"{typeset(self.left)} \;\to\; {typeset(self.found)}"
+        relation = r"\neq" if self.differs else "="
+        sides = rf"{typeset(self.left)} \;{relation}\; {typeset(self.right)}"
+        return rf"{sides}, \quad \text{{difference}} \to {typeset(self.found)}"
 
     def __str__(self) -> str:
         right = "" if vanishes(self.right) else f"\n  - {shortened(self.right)}"
@@ -148,12 +149,6 @@ def typeset(expression: Any, most: int = 600) -> str:
         return text
     size = f"{expression.rows} × {expression.cols} entries" if isinstance(expression, MatrixBase) else "a long expression"
     return rf"\text{{({size})}}"
-
-
-def grouped(expression: Any) -> str:
-    """LaTeX of what stands after a minus sign: a sum in brackets."""
-    text = typeset(expression)
-    return rf"\left({text}\right)" if isinstance(expression, Add) else text
 
 
 @dataclass(frozen=True)

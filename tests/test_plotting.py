@@ -4,6 +4,7 @@ import math
 from itertools import combinations
 
 import matplotlib as mpl
+import networkx
 import numpy as np
 import pytest
 import torch
@@ -14,10 +15,14 @@ from matplotlib.figure import Figure
 from spectral_lab import SpectralNet, graph, plotting
 from spectral_lab.plotting import (
     FAINT,
+    INK,
     MIDDLE,
     NEGATIVE,
     POSITIVE,
     SERIES,
+    plot_blocks,
+    plot_coefficients,
+    plot_layers,
     plot_line,
     plot_losses,
     plot_network,
@@ -53,6 +58,16 @@ def nodes_of(ax):
     return {c.get_label(): c for c in ax.collections if not c.get_label().startswith("_")}
 
 
+def layers(*links):
+    """Three layers in a row with links (from, to, role, sign); layer 2 has no role."""
+    drawing = networkx.MultiDiGraph()
+    for layer in (1, 2, 3):
+        drawing.add_node(layer, position=(layer, 0), role="other" if layer == 2 else "end")
+    for source, target, role, sign in links:
+        drawing.add_edge(source, target, role=role, sign=sign, label="" if role == "other" else "x")
+    return drawing
+
+
 CALLS = {
     "network": lambda ax: plot_network(graph(grown()), ax, threshold=0.5),
     "spectrum": lambda ax: plot_spectrum([[1, 0, -0.1]], [[0.5, 0, 2]], ax, threshold=0.1, live=0.01),
@@ -62,6 +77,9 @@ CALLS = {
     "table": lambda ax: plot_table([[3, 0], [1, 2]], ("a", "b"), ax),
     "losses": lambda ax: plot_losses([0, 1], {"data loss": [1, 0.1], "penalty": [0, 0]}, ax),
     "series": lambda ax: plot_series({"a": ([0, 1], [0, 1], [0.1, 0.1]), "b": ([0, 1], [1, 0], [0, 0])}, ax, level=0.5),
+    "coefficients": lambda ax: plot_coefficients([2, -1], ax),
+    "layers": lambda ax: plot_layers(layers((1, 2, "chain", 0), (1, 3, "link", -1), (2, 3, "other", 0), (3, 3, "loop", 0)), ax),
+    "blocks": lambda ax: plot_blocks([[("identity", ""), ("zero", "")], [("full", "a"), ("diagonal", "b")]], (2, 1), ax),
     "transition": lambda ax: plot_transition([0, 1], [0, 1], ax, reference={"β = 5": ([0, 1], [0, 1.2])}),
 }
 
@@ -287,6 +305,76 @@ def test_the_trail_lies_on_the_reference_and_ends_in_a_dot(reference):
     assert (list(trail.get_xdata()), list(trail.get_ydata())) == ([0.2, 0.8], [0.1, 1.0])
     assert (list(dot.get_xdata()), list(dot.get_ydata()), dot.get_marker()) == ([0.8], [1.0], "o")
     assert (ax.get_legend() is not None) == bool(reference)
+
+
+# -- the algebra -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", [[2, -1], [9, -36, 84, -126, 126, -84, 36, -9, 1], [0.5]])
+def test_a_coefficient_is_a_bar_in_the_colour_of_its_sign_with_its_number(values):
+    ax = plot_coefficients(values, axes())
+    assert [bar.get_height() for bar in ax.patches] == values
+    assert [to_hex(bar.get_facecolor()) for bar in ax.patches] == [NEGATIVE if value < 0 else POSITIVE for value in values]
+    assert [text.get_text() for text in ax.texts] == [f"{value:+g}".replace("-", "−") for value in values]
+    assert labels(ax.xaxis) == ["I", r"$\Phi$", *(rf"$\Phi^{k}$" for k in range(2, 9))][: len(values)]
+    low, high = ax.get_ylim()
+    assert low <= min(0, *values)
+    assert high > max(values)
+
+
+def test_links_with_a_role_are_heavy_and_labelled_and_the_others_faint():
+    ax = plot_layers(layers((1, 2, "chain", 0), (1, 3, "link", 1), (2, 3, "other", 0)), axes())
+    chain, link, other = ax.patches
+    assert (to_hex(chain.get_edgecolor()), to_hex(link.get_edgecolor()), to_hex(other.get_edgecolor())) == (
+        INK,
+        POSITIVE,
+        FAINT,
+    )
+    assert min(chain.get_linewidth(), link.get_linewidth()) > 2 * other.get_linewidth()
+    assert [text.get_text() for text in ax.texts if "x" in text.get_text()] == ["$x$", "$x$"]
+    assert {text.get_text() for text in ax.texts if text.get_text().isdigit()} == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize(("sign", "colour"), [(1, POSITIVE), (-1, NEGATIVE)])
+def test_a_link_that_has_a_sign_has_its_colour(sign, colour):
+    (link,) = plot_layers(layers((1, 3, "link", sign)), axes()).patches
+    assert to_hex(link.get_edgecolor()) == colour
+
+
+@pytest.mark.parametrize("link", [(1, 3, "link", 1), (1, 2, "chain", 0), (3, 3, "loop", 0)])
+def test_no_link_and_no_label_leaves_the_picture(link):
+    figure = Figure(figsize=(4, 2))
+    ax = plot_layers(layers(link), figure.add_axes((0, 0, 1, 1)))
+    figure.draw_without_rendering()
+    frame = figure.bbox
+    for part in (*ax.patches, *(text for text in ax.texts if text.get_text())):
+        box = part.get_window_extent()
+        assert frame.x0 <= box.x0
+        assert box.x1 <= frame.x1
+        assert frame.y0 <= box.y0
+        assert box.y1 <= frame.y1
+
+
+def test_blocks_are_as_large_as_their_layers_and_labelled_in_place():
+    rows = [[("identity", ""), ("zero", "")], [("full", "a"), ("diagonal", "b")]]
+    ax = plot_blocks(rows, (3, 2), axes(), title="t")
+    full, frame = ax.patches
+    assert (full.get_xy(), full.get_width(), full.get_height()) == ((0, 3), 3, 2)
+    assert (frame.get_xy(), frame.get_width(), frame.get_height()) == ((0, 0), 5, 5)
+    placed = {text.get_text(): text.get_position() for text in ax.texts if text.get_text()}
+    assert placed["a"] == (1.5, 4)
+    x, y = placed["b"]
+    assert 3 < y < x < 5  # above its own diagonal
+    assert ax.get_title() == "t"
+    assert ax.yaxis_inverted()
+
+
+def test_an_identity_is_a_straight_diagonal_and_another_one_a_wavy_one():
+    rows = [[("identity", ""), ("zero", "")], [("zero", ""), ("diagonal", "")]]
+    straight, wavy = (np.array(line.get_xydata()) for line in plot_blocks(rows, (3, 2), axes()).lines[:2])
+    np.testing.assert_allclose(straight[:, 0], straight[:, 1])
+    assert np.abs(wavy[:, 0] - wavy[:, 1]).max() > 0.1
+    np.testing.assert_allclose(wavy[[0, -1]], [[3, 3], [5, 5]], atol=1e-9)
 
 
 # -- colours -------------------------------------------------------------------------------------------------------------

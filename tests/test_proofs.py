@@ -214,6 +214,6 @@ def test_a_proof_can_be_written_as_json():
 
 def test_a_step_shows_both_sides_and_what_their_difference_came_to():
     step = check("the square", (x + 1) ** 2, x**2 + 2 * x)
-    assert step.latex == r"\left(x + 1\right)^{2} \;-\; \left(x^{2} + 2 x\right) \;\to\; 1"
+    assert step.latex == r"\left(x + 1\right)^{2} \;=\; x^{2} + 2 x, \quad \text{difference} \to 1"
     assert str(step) == "✗ the square\n    (x + 1)**2\n  - x**2 + 2*x\n    → 1"
     assert check("a relation", Ne(k + 1, 0, evaluate=False)).latex == r"k + 1 \neq 0 \;\to\; \text{True}"

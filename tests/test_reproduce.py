@@ -8,9 +8,11 @@ import torch
 from rich.console import Console
 
 from spectral_lab import reproduce as command
+from spectral_lab.blocks import adjacency_matrix, eigenvalue_matrix, eigenvector_matrix
 from spectral_lab.gallery import write_gallery
 from spectral_lab.recipes import RECIPES, SCALES, Finding, Recipe
 from spectral_lab.recipes.classification import LABELS, build, run, trial
+from spectral_lab.recipes.structure import cells
 from spectral_lab.reproduce import TRIALS, chosen, device_of, finished, main, reproduce, workers
 
 QUIET = Console(quiet=True)
@@ -137,6 +139,29 @@ def test_every_recipe_runs_at_the_scale_smoke(name, smoke):
     assert content["scale"] == "smoke"
     assert (smoke / f"{name}.png").stat().st_size > 5_000
     assert (smoke / f"{name}.svg").read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_a_picture_drawn_again_has_the_same_bytes(tmp_path):
+    for folder in ("one", "two"):
+        reproduce(RECIPES["structure"], out=tmp_path / folder, console=QUIET)
+    for kind in ("png", "svg"):
+        one, two = (tmp_path / folder / f"structure.{kind}" for folder in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("B", [1, 2, 3])
+def test_the_cells_of_the_structure_are_those_of_sparcs_figures_3_to_5(B):
+    Phi = cells(eigenvector_matrix(B), r"\varphi_{j}")
+    Lam = cells(eigenvalue_matrix(B), "")
+    A = cells(adjacency_matrix(B), r"\mathcal{W}_{ij}")
+    for i in range(B + 1):
+        for j in range(B + 1):
+            nothing, loop = ("zero", ""), ("diagonal", rf"$\mathcal{{L}}_{{{i + 1}}}$")
+            link = ("full", rf"$\mathcal{{W}}_{{{i + 1}{j + 1}}}$")
+            below = ("full", rf"$\varphi_{{{i}}}$") if i == j + 1 else nothing
+            assert Phi[i][j] == (("identity", "I") if i == j else below)
+            assert Lam[i][j] == (loop if i == j else nothing)
+            assert A[i][j] == (loop if i == j else link if i > j else nothing)
 
 
 @pytest.mark.parametrize("name", RECIPES)

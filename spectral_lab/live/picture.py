@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+from html import escape
 
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
@@ -27,6 +29,22 @@ class Picture(Figure):
 
     def _repr_png_(self) -> bytes:
         return self.file("png")
+
+    def inline(self, alt: str) -> str:
+        """The picture as SVG for a page: no paper of its own, and ink in the colours of the page's theme.
+
+        Args:
+            alt: what the picture shows, for those who cannot see it.
+        """
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        drawn = buffer.getvalue().decode()
+        drawn = drawn[drawn.index("<svg") :].replace(plotting.INK, "currentColor")
+        drawn = re.sub(r"<(style|metadata)\b.*?</\1>", "", drawn, flags=re.DOTALL)  # the rule in it is for the whole page
+        drawn = drawn.replace(plotting.FAINT, f"var(--jp-border-color1, {plotting.FAINT})")
+        drawn = drawn.replace("#ffffff", "var(--jp-layout-color0, #ffffff)")
+        label = f'role="img" aria-label="{escape(alt)}" style="max-width: 100%; height: auto; stroke-linejoin: round"'
+        return drawn.replace("<svg", f"<svg {label}", 1)
 
 
 def figure(instrument: Instrument, *, width: float = 12.0, height: float = 6.0) -> Picture:
