@@ -11,6 +11,7 @@ Every verdict is that of SymPy a moment ago (:mod:`spectral_lab.proofs`); nothin
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html import escape
 from typing import Any, NamedTuple
 
@@ -96,7 +97,7 @@ def compared(entry: Misprint) -> tuple[str, list[Fold]]:
     proof = entry.evaluate()
     sides = [("✗ printed", entry.printed), ("✓ corrected", entry.corrected)]
     pair = "".join(f'<div><h4>{title}</h4><div class="sl-formula">$${escape(text)}$$</div></div>' for title, text in sides)
-    head = f'<div class="sl-words"><b>{escape(entry.name)}.</b> {prose(entry.remark)}</div>'
+    head = f'<div class="sl-words"><b>{escape(entry.name)}</b> ({entry.kind}). {prose(entry.remark)}</div>'
     folds = [step(found) for found in proof.steps]
     return page(f'<div class="sl-pair">{pair}</div>{head}'), folds
 
@@ -161,7 +162,7 @@ class MisprintBrowser(VBox):
 
     def __init__(self) -> None:
         self.paper = Dropdown(options=papers(), description="paper", layout=Layout(width="320px"))
-        self.place = Select(description="place", rows=8, layout=Layout(width="320px"))
+        self.place = Select(description="place", rows=8, layout=Layout(width="420px"))
         self.count, self.head, self.folds = HTML(), HTMLMath(), HTMLMath()
         detail = VBox([self.head, self.folds], layout=Layout(flex="1 1 420px", min_width="0"))
         super().__init__([beside(VBox([self.paper, self.place, self.count]), detail, align="flex-start")])
@@ -174,7 +175,8 @@ class MisprintBrowser(VBox):
         found = entries(self.paper.value)
         self.place.options = [(entry.name, number) for number, entry in enumerate(found)]
         self.place.index = 0
-        self.count.value = page(f"{len(found)} misprints")
+        kinds = Counter(entry.kind for entry in found)
+        self.count.value = page(", ".join(f"{number} × {kind}" for kind, number in kinds.most_common()))
         self._show()
 
     def _show(self, change: Any = None) -> None:
