@@ -69,6 +69,48 @@ def _state(attributes: Mapping[str, Any], threshold: float) -> str:
     return "live" if attributes["live"] else "dormant"
 
 
+def plot_bipartite(
+    weights: Sequence[Sequence[float]],
+    ax: Axes,
+    *,
+    lam_in: Sequence[float] = (),
+    lam_out: Sequence[float] = (),
+    widest: float = 1.0,
+) -> Axes:
+    """One layer as a graph: n_in nodes on the left, n_out on the right, weights (n_out, n_in), eigenvalues where given.
+
+    A link is as wide as its weight (a weight of ``widest`` or more has the largest width), orange if positive and blue if
+    negative; a weight of 0 is a dotted grey line.
+    """
+    n_out, n_in = len(weights), len(weights[0])
+    y_in, y_out = ([1 - (k + 0.5) / n for k in range(n)] for n in (n_in, n_out))
+    for i, row in enumerate(weights):
+        for j, w in enumerate(row):
+            colour = FAINT if w == 0 else POSITIVE if w > 0 else NEGATIVE
+            width = 0.6 + 7.0 * min(1.0, abs(w) / widest)
+            ax.plot([0, 1], [y_in[j], y_out[i]], color=colour, lw=width, ls=":" if w == 0 else "-", alpha=0.8, zorder=1)
+    ax.scatter([0] * n_in + [1] * n_out, y_in + y_out, s=160, c="white", edgecolors=INK, linewidths=1.4, zorder=2)
+    for x, places, values, side, align in [(-0.06, y_in, lam_in, "in", "right"), (1.06, y_out, lam_out, "out", "left")]:
+        for k, (y, value) in enumerate(zip(places, values, strict=False)):
+            ax.text(x, y, rf"$\lambda^{{\rm {side}}}_{{{k}}} = {value:.2f}$", ha=align, va="center")
+    ax.set(xlim=(-0.6, 1.6), ylim=(0, 1))
+    ax.set_axis_off()
+    return ax
+
+
+def plot_matrix(values: Any, ax: Axes, *, limit: float, title: str = "") -> Axes:
+    """A small matrix as a grid of colours from -limit to limit, with its numbers; zeros are left blank."""
+    ax.imshow(values, cmap=sign_colours(), vmin=-limit, vmax=limit)
+    for i, row in enumerate(values):
+        for j, value in enumerate(row):
+            if value != 0:
+                dark = value < -0.6 * limit
+                ax.text(j, i, f"{value:.1f}", ha="center", va="center", fontsize="x-small", color="white" if dark else "black")
+    ax.set(xticks=[], yticks=[])
+    ax.set_title(title, fontsize="medium")
+    return ax
+
+
 def plot_spectrum(
     eigenvalues: Sequence[Any], strengths: Sequence[Any], ax: Axes, *, threshold: float = 0.0, live: float | None = None
 ) -> Axes:

@@ -20,11 +20,13 @@ from spectral_lab.plotting import (
     NEGATIVE,
     POSITIVE,
     SERIES,
+    plot_bipartite,
     plot_blocks,
     plot_coefficients,
     plot_layers,
     plot_line,
     plot_losses,
+    plot_matrix,
     plot_network,
     plot_section,
     plot_series,
@@ -69,6 +71,8 @@ def layers(*links):
 
 
 CALLS = {
+    "bipartite": lambda ax: plot_bipartite([[0.5, -1.0]], ax, lam_in=[0.1, 0.2], lam_out=[0.3]),
+    "matrix": lambda ax: plot_matrix([[0.5, 0.0]], ax, limit=1.0, title="t"),
     "network": lambda ax: plot_network(graph(grown()), ax, threshold=0.5),
     "spectrum": lambda ax: plot_spectrum([[1, 0, -0.1]], [[0.5, 0, 2]], ax, threshold=0.1, live=0.01),
     "square": lambda ax: plot_square(np.eye(3), ax, limit=1.0, title="t"),

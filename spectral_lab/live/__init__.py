@@ -1,10 +1,11 @@
-"""The live instrument: ``Playground``, to be shown in a notebook or run from a script."""
+"""The live instruments, to be shown in a notebook or run from a script: ``Playground``, and ``OneLayer`` for a single layer."""
 
 try:
+    from spectral_lab.live.onelayer import OneLayer
     from spectral_lab.live.playground import Playground
 except ModuleNotFoundError as error:  # torch is there, the notebook's packages are not
     raise ModuleNotFoundError(
         f"{error}. The playground needs the notebook packages: pip install 'spectral_lab[lab]'", name=error.name
     ) from error
 
-__all__ = ["Playground"]
+__all__ = ["OneLayer", "Playground"]
