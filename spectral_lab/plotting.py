@@ -353,3 +353,24 @@ def _diagonal(x: float, y: float, size: float, *, wavy: bool) -> tuple[list[floa
     return [x + size * t + a for t, a in zip(steps, across, strict=True)], [
         y + size * t - a for t, a in zip(steps, across, strict=True)
     ]
+
+
+def plot_race(steps: Sequence[int], lines: Mapping[str, tuple[Sequence[float], str]], ax: Axes) -> Axes:
+    """Accuracies over the steps of a race: ``{label: (values, colour)}``; a marker stands where each is now."""
+    for (name, (values, colour)), (_, marker) in zip(lines.items(), SERIES, strict=False):
+        ax.plot(steps, values, color=colour, lw=1.6)
+        ax.plot(steps[-1:], values[-1:], color=colour, marker=marker, ls="none", ms=7, label=name)
+    ax.set(xlabel="step", ylabel="validation accuracy", ylim=(0, 1))
+    ax.legend(frameon=False, fontsize="small", loc="lower right")
+    return ax
+
+
+def plot_counts(counts: Mapping[str, tuple[int, str]], ax: Axes) -> Axes:
+    """Bars for how many numbers are trained: ``{label: (count, colour)}``, the first on top, each with its number."""
+    names = list(counts)
+    bars = ax.barh(names, [count for count, _ in counts.values()], color=[colour for _, colour in counts.values()])
+    ax.bar_label(bars, [f"{count:,}" for count, _ in counts.values()], padding=3, fontsize="small")
+    ax.set(xlabel="trained numbers", xlim=(0, 1.3 * max(count for count, _ in counts.values())))
+    ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

@@ -13,7 +13,7 @@ import torch
 from asking import OWN, ask, bits, watched
 from torch.testing import assert_close
 
-from spectral_lab.live import controls, playground
+from spectral_lab.live import RaceTrack, cells, controls, playground
 from spectral_lab.live.frames import unpack
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.onelayer import OneLayer
@@ -396,7 +396,7 @@ def test_200_questions_of_any_kind_are_all_answered(caplog, monkeypatch):
 @pytest.fixture
 def cell(monkeypatch):
     """Pretends to run a notebook's cell: ``cell("id", n)`` is its n-th execution."""
-    monkeypatch.setattr(playground, "_shown", {})
+    monkeypatch.setattr(cells, "_shown", {})
 
     def enter(name, count):
         class Shell:
@@ -480,7 +480,7 @@ def test_every_script_is_part_of_a_module(file):
         return re.sub(r"^export ", "", text, flags=re.MULTILINE)
 
     script = inner(file.read_text(encoding="utf-8")).strip()
-    assert any(script in inner(module._esm) for module in (Playground, OneLayer))
+    assert any(script in inner(module._esm) for module in (Playground, OneLayer, RaceTrack))
 
 
 def test_the_module_is_whole_and_fetches_nothing():

@@ -23,11 +23,13 @@ from spectral_lab.plotting import (
     plot_bipartite,
     plot_blocks,
     plot_coefficients,
+    plot_counts,
     plot_layers,
     plot_line,
     plot_losses,
     plot_matrix,
     plot_network,
+    plot_race,
     plot_section,
     plot_series,
     plot_spectrum,
@@ -84,6 +86,8 @@ CALLS = {
     "coefficients": lambda ax: plot_coefficients([2, -1], ax),
     "layers": lambda ax: plot_layers(layers((1, 2, "chain", 0), (1, 3, "link", -1), (2, 3, "other", 0), (3, 3, "loop", 0)), ax),
     "blocks": lambda ax: plot_blocks([[("identity", ""), ("zero", "")], [("full", "a"), ("diagonal", "b")]], (2, 1), ax),
+    "race": lambda ax: plot_race([0, 10], {"a": ([0.1, 0.9], "#444444"), "b": ([0.1, 0.8], POSITIVE)}, ax),
+    "counts": lambda ax: plot_counts({"a": (7510, "#444444"), "b": (384, POSITIVE)}, ax),
     "transition": lambda ax: plot_transition([0, 1], [0, 1], ax, reference={"β = 5": ([0, 1], [0, 1.2])}),
 }
 
@@ -451,3 +455,33 @@ def test_the_colour_map_goes_from_negative_over_light_to_positive():
     assert lightness.index(max(lightness)) == 10
     assert lightness[:11] == sorted(lightness[:11])
     assert lightness[10:] == sorted(lightness[10:], reverse=True)
+
+
+# -- several ways of training ------------------------------------------------------------------------------------------
+
+
+def test_the_lines_of_a_race_end_in_a_marker_of_their_own_and_accuracy_stays_between_0_and_1():
+    ax = plot_race([0, 10, 20], {"a": ([0.1, 0.5, 0.9], "#444444"), "b": ([0.1, 0.2, 0.3], POSITIVE)}, axes())
+    lines, ends = ax.lines[::2], ax.lines[1::2]
+    assert [list(line.get_ydata()) for line in lines] == [[0.1, 0.5, 0.9], [0.1, 0.2, 0.3]]
+    assert [(list(end.get_xdata()), list(end.get_ydata())) for end in ends] == [([20], [0.9]), ([20], [0.3])]
+    assert len({end.get_marker() for end in ends}) == 2
+    assert ax.get_ylim() == (0, 1)
+
+
+def test_the_bars_of_counts_are_as_long_as_the_counts_and_say_them():
+    ax = plot_counts({"direct": (7510, "#444444"), "Spectral": (384, POSITIVE)}, axes())
+    assert [bar.get_width() for bar in ax.patches] == [7510, 384]
+    assert [text.get_text() for text in ax.texts] == ["7,510", "384"]
+    assert ax.patches[0].get_y() < ax.patches[1].get_y()
+    assert ax.yaxis_inverted()  # the first on top
+
+
+@pytest.mark.parametrize("colour", [colour for colour, _ in SERIES])
+def test_the_colour_of_a_series_stands_out_from_white(colour):
+    assert contrast(colour, "#ffffff") >= 2.9
+
+
+def test_series_differ_in_colour_and_in_marker():
+    assert all(difference(a, b) > 20 for (a, _), (b, _) in combinations(SERIES, 2))
+    assert len({marker for _, marker in SERIES}) == len(SERIES)

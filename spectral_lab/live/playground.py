@@ -19,6 +19,7 @@ import anywidget
 import traitlets
 
 from spectral_lab.live import controls, curves, fit, graph, hover, spectrum
+from spectral_lab.live.cells import retire_former
 from spectral_lab.live.frames import Arrays, pack
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.settings import check
@@ -40,9 +41,6 @@ SELDOM = {"fit": 3}  # while it trains these go only with every so many pictures
 IDLE = 600.0  # seconds without a touch, after which training pauses: on a shared machine nobody may be watching
 ACTIONS = ("train", "pause", "step", "reset", "undo", "redo", "seek", "preset", "real", "export")
 log = logging.getLogger(__name__)
-
-# The instrument that each notebook cell shows, so that running the cell again retires the one before.
-_shown: dict[str, tuple[int, list[Playground]]] = {}
 
 
 def _script() -> str:
@@ -90,7 +88,7 @@ class Playground(Instrument, anywidget.AnyWidget):
         self._build_number = 0  # counts what the browser has to be told anew: networks, branches of the run, exercises
         super().__init__(alpha, beta, rho, hidden, seed, **options)
         self.on_msg(self._on_message)
-        _retire_former(self)
+        retire_former(self)
 
     def __repr__(self) -> str:
         return f"Playground(alpha={self.alpha:g}, beta={self.beta:g}, rho={self.rho:g}, hidden={self.hidden}, seed={self.seed})"
@@ -305,20 +303,3 @@ def _node(value: Any) -> tuple[int, int] | None:
     if isinstance(value, list) and len(value) == 2 and all(type(v) is int and v >= 0 for v in value):
         return value[0], value[1]
     return None
-
-
-def _retire_former(new: Playground) -> None:
-    """Close what the same notebook cell showed before it was run again; two in one cell, or in two, stay side by side."""
-    try:
-        shell = get_ipython()  # type: ignore[name-defined]  # IPython puts it there
-        cell = shell.get_parent()["metadata"].get("cellId")
-    except (NameError, AttributeError, KeyError):
-        return  # a script, or a front end that does not name its cells
-    if cell is None:
-        return
-    run, instruments = _shown.get(cell, (shell.execution_count, []))
-    if run != shell.execution_count:
-        for old in instruments:
-            old.close()
-        instruments = []
-    _shown[cell] = (shell.execution_count, [*instruments, new])

@@ -1,0 +1,295 @@
+// The browser's half of the race: it asks for slices of training, one picture each, and draws curves, table and controls.
+// A question is {number, client, build, have, train, set, action}; the answer brings the rows from `have` on.  A row is
+// [step, accuracies…, weights that came back…, weights that fell silent…], one number a lane.
+
+const AT_ONCE = 2; // questions under way: the kernel is never left waiting, and nothing queues up
+const INTERVAL = 1000 / 12; // ms a picture at least: a race is to be watched, and other cells want the kernel too
+const SILENCE = 4000; // ms without an answer before the page says so
+
+function makeTrack(model, el) {
+  const client = Math.random().toString(36).slice(2), asked = new Set(), typed = new Set(), sentWith = {};
+  let number = 0, answered = 0, picture = null, rows = [], moved = {}, action = null, raf = 0, timer = 0, nextAsk = 0, painted = true, lastHeard = performance.now(), pictures = 0;
+  let offline = false;
+
+  // -- the page ------------------------------------------------------------------------------------------------------
+  const make = (tag, name, more = {}) => Object.assign(document.createElement(tag), { className: name ? `sl-${name}` : "" }, more);
+  const root = make("div", "root sl-race"), transport = make("div", "transport"), settings = make("div", "settings");
+  const middle = make("div", "middle"), table = make("div", "table"), alarm = make("div", "alarm"), spoken = make("div", "spoken");
+  root.setAttribute("role", "group");
+  root.setAttribute("aria-label", "race of training methods");
+  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's command keys must not act on the cell while a control has the focus
+  root.addEventListener("keydown", (event) => event.stopPropagation()); // nor Notebook 7's
+  alarm.setAttribute("role", "alert");
+  spoken.setAttribute("role", "status");
+  root.append(transport, alarm, settings, middle, table, spoken);
+  el.classList.add("sl-host");
+  el.replaceChildren(root);
+
+  const press = (name) => { action = name; pump(); };
+  const button = (name, text, more = "") => {
+    const made = make("button", `button ${more}`, { type: "button", textContent: text });
+    made.dataset.action = name;
+    made.addEventListener("click", () => press(made.dataset.action));
+    transport.append(made);
+    return made;
+  };
+  const start = button("start", "▶ Start", "sl-train");
+  button("reset", "⟲ Reset");
+  const modes = { dense: button("dense", "all weights", "sl-mode"), sparse: button("sparse", "most weights silent", "sl-mode") };
+  const controls = {};
+  const move = (name, value) => { moved[name] = value; pump(); };
+
+  function control(name, label, title, low, high, step, parent) {
+    const box = make("div", "control"), id = `${client}-${name}`, words = make("label", "", { htmlFor: id, textContent: label, title });
+    const range = high === null ? null : make("input", "", { type: "range", min: low, max: high, step, id });
+    const field = make("input", "field", { type: "text", inputMode: "decimal" });
+    if (!range) field.id = id;
+    field.setAttribute("aria-label", title);
+    field.dataset.field = name;
+    const set = (text) => (text.trim() === "" || Number.isNaN(+text) ? text : +text);
+    field.addEventListener("input", () => typed.add(name));
+    field.addEventListener("change", () => { typed.delete(name); move(name, set(field.value)); });
+    field.addEventListener("blur", () => { typed.delete(name); repaint(); });
+    if (range) {
+      range.dataset.setting = name;
+      range.title = title;
+      range.addEventListener("input", () => { field.value = range.value; move(name, +range.value); });
+    }
+    box.append(words, ...(range ? [range] : []), field);
+    parent.append(box);
+    controls[name] = { box, range, field };
+  }
+  const group = (text) => {
+    const made = make("fieldset"), legend = make("legend", "", { textContent: text });
+    made.append(legend);
+    settings.append(made);
+    return made;
+  };
+  const network = group("the network 64 – N₂ – 10");
+  control("hidden", "N₂", "nodes of the hidden layer", 4, 400, 4, network);
+  control("sparsity", "sparsity", "share of the weights that are silent", 0, 0.99, 0.01, network);
+  control("p", "p (S-QR)", "share of the entries above R's diagonal that are trained", 0, 1, 0.01, network);
+  control("seed", "seed", "seed of the start and of the order of the images", 0, null, 1, transport);
+  const who = group("who runs"), checks = {};
+  const drawer = make("details"), rates = {};
+  drawer.append(make("summary", "", { textContent: "Advanced: learning rates" }));
+  settings.append(drawer);
+
+  function makeMethods() {
+    for (const [name, label] of picture.methods) {
+      const box = make("label", "check"), check = make("input", "", { type: "checkbox" }), swatch = make("canvas", "swatch", { width: 44, height: 24 });
+      check.dataset.method = name;
+      check.addEventListener("change", () => move("methods", Object.keys(checks).filter((m) => checks[m].check.checked)));
+      box.append(check, swatch, label);
+      who.append(box);
+      checks[name] = { check, swatch };
+      const row = make("label", "rate", { textContent: label }), field = make("input", "field", { type: "text", inputMode: "decimal" });
+      field.dataset.lr = name;
+      field.addEventListener("change", () => move("lr", { ...(moved.lr || {}), [name]: field.value.trim() === "" || Number.isNaN(+field.value) ? field.value : +field.value }));
+      row.append(field);
+      drawer.append(row);
+      rates[name] = field;
+    }
+  }
+
+  // -- drawing -------------------------------------------------------------------------------------------------------
+  const curves = makeCanvas(middle, "accuracy on images that none of them trains on"), returns = makeCanvas(middle, "weights that come back, each step");
+  let dark = false;
+  const channels = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
+  // Of the theme's ink for direct training; the others a little lighter on black.
+  const colour = (name, hex, ink) => (name === "direct" ? ink : dark ? `rgb(${channels(hex).map((v) => Math.round(v + 0.38 * (255 - v)))})` : hex);
+  const DASHES = { direct: [], spectral: [7, 3], s_svd: [2, 3], s_qr: [], original: [9, 3, 2, 3] };
+
+  function marker(pen, name, x, y, r) {
+    pen.beginPath();
+    if (name === "direct") { pen.moveTo(x, y - r); pen.lineTo(x + r, y); pen.lineTo(x, y + r); pen.lineTo(x - r, y); }
+    else if (name === "s_svd") { pen.moveTo(x, y - r); pen.lineTo(x + r, y + 0.8 * r); pen.lineTo(x - r, y + 0.8 * r); }
+    else if (name === "s_qr") pen.rect(x - 0.8 * r, y - 0.8 * r, 1.6 * r, 1.6 * r);
+    else if (name === "original") { pen.moveTo(x, y + r); pen.lineTo(x + r, y - 0.8 * r); pen.lineTo(x - r, y - 0.8 * r); }
+    else pen.arc(x, y, 0.9 * r, 0, 2 * Math.PI);
+    pen.fill();
+  }
+
+  function drawLines(canvas, value, low, high, ticks, format) {
+    const size = canvas.begin();
+    if (!size) return;
+    const { pen } = canvas, { ink, faint } = canvas.colours(), left = 44, right = size.w - 12, top = 8, bottom = size.h - 22;
+    const x = (step) => left + step / picture.end * (right - left);
+    const y = (v) => bottom - (v - low) / (high - low || 1) * (bottom - top);
+    pen.font = "13px system-ui, sans-serif";
+    pen.textBaseline = "middle";
+    pen.textAlign = "right";
+    pen.lineWidth = 1;
+    for (const tick of ticks) {
+      pen.strokeStyle = faint;
+      pen.globalAlpha = 0.5;
+      pen.beginPath(); pen.moveTo(left, y(tick)); pen.lineTo(right, y(tick)); pen.stroke();
+      pen.globalAlpha = 1;
+      pen.fillStyle = ink;
+      pen.fillText(format(tick), left - 6, y(tick));
+    }
+    pen.textBaseline = "alphabetic";
+    pen.fillText(`step ${(rows.length ? rows[rows.length - 1][0] : 0).toLocaleString("en")} of ${picture.end.toLocaleString("en")}`, right, size.h - 5);
+    pen.textAlign = "left";
+    pen.fillText("0", left, size.h - 5);
+    pen.save();
+    pen.beginPath(); pen.rect(left, top - 6, right - left + 8, bottom - top + 12); pen.clip();
+    picture.lanes.forEach(({ name, colour: hex }, k) => {
+      pen.strokeStyle = pen.fillStyle = colour(name, hex, ink);
+      pen.lineWidth = 2.2;
+      pen.setLineDash(DASHES[name]);
+      pen.beginPath();
+      for (const row of rows) pen.lineTo(x(row[0]), y(value(row, k)));
+      pen.stroke();
+      pen.setLineDash([]);
+      const last = rows[rows.length - 1];
+      if (last) marker(pen, name, x(last[0]), y(value(last, k)), 6);
+    });
+    pen.restore();
+  }
+
+  function drawTable() {
+    const { ink } = curves.colours(), n = picture.lanes.length, last = rows[rows.length - 1];
+    const most = Math.max(...picture.lanes.map((lane) => lane.trained)), body = make("tbody"), head = make("tr");
+    for (const text of ["", "numbers that are trained", ...(picture.sparse ? ["came back"] : []), "accuracy"]) head.append(make("th", "", { textContent: text, scope: "col" }));
+    head.children[1].style.textAlign = "left";
+    picture.lanes.forEach(({ name, label, colour: hex, trained, back }, k) => {
+      const row = make("tr"), bar = make("td", "bar"), box = make("span"), tint = colour(name, hex, ink);
+      row.dataset.lane = name;
+      box.style.width = `${Math.max(0.5, 70 * trained / most)}%`;
+      box.style.background = tint;
+      bar.append(box, trained.toLocaleString("en"));
+      row.append(make("td", "", { textContent: label }), bar);
+      if (picture.sparse) row.append(make("td", "back", { textContent: back.toLocaleString("en") }));
+      row.append(make("td", "now", { textContent: last ? last[1 + k].toFixed(3) : "" }));
+      body.append(row);
+    });
+    const made = make("table");
+    made.append(head, body);
+    table.replaceChildren(made);
+  }
+
+  const ahead = (name) => name in moved || sentWith[name] > answered; // the hand is ahead of what the kernel has told
+
+  function drawControls() {
+    if (!Object.keys(checks).length) makeMethods();
+    const { ink } = curves.colours();
+    start.textContent = picture.playing ? "❚❚ Pause" : rows.length && rows[rows.length - 1][0] >= picture.end ? "▶ Go on" : "▶ Start";
+    start.dataset.action = picture.playing ? "pause" : "start";
+    for (const [name, made] of Object.entries(modes)) made.setAttribute("aria-pressed", String((name === "sparse") === picture.sparse));
+    const qr = picture.lanes.some((lane) => lane.name === "s_qr");
+    controls.sparsity.box.hidden = !picture.sparse;
+    controls.p.box.hidden = !qr;
+    for (const [name, { range, field }] of Object.entries(controls)) {
+      if (ahead(name) || typed.has(name)) continue;
+      const value = picture.values[name], text = String(value ?? "");
+      if (field.value !== text) field.value = text;
+      if (range && value !== null) range.value = value;
+    }
+    for (const [name, , hex, on] of picture.methods) {
+      const { check, swatch } = checks[name], pen = swatch.getContext("2d");
+      if (!ahead("methods")) check.checked = on;
+      pen.clearRect(0, 0, 44, 24);
+      pen.strokeStyle = pen.fillStyle = colour(name, hex, ink);
+      pen.lineWidth = 4;
+      pen.setLineDash(DASHES[name].map((v) => 2 * v));
+      pen.beginPath(); pen.moveTo(0, 12); pen.lineTo(44, 12); pen.stroke();
+      pen.setLineDash([]);
+      marker(pen, name, 22, 12, 9);
+      if (!ahead("lr") && document.activeElement !== rates[name]) rates[name].value = String(picture.lr[name]);
+    }
+  }
+
+  function draw() {
+    if (!picture) return;
+    const { paper } = curves.colours(), [r, g, b] = paper.startsWith("#") && paper.length === 7 ? channels(paper) : (paper.match(/\d+/g) || [255, 255, 255]).map(Number);
+    dark = paper.startsWith("#") && paper.length === 4 ? parseInt(paper[1], 16) < 8 : r + g + b < 384;
+    const n = picture.lanes.length, last = rows[rows.length - 1], least = last ? Math.min(...last.slice(1, 1 + n)) : 0;
+    const low = least > 0.88 ? 0.8 : least > 0.65 ? 0.5 : 0, ticks = low === 0.8 ? [0.8, 0.85, 0.9, 0.95, 1] : low === 0.5 ? [0.5, 0.6, 0.7, 0.8, 0.9, 1] : [0, 0.2, 0.4, 0.6, 0.8, 1];
+    drawControls();
+    drawLines(curves, (row, k) => row[1 + k], low, 1, ticks, (v) => v.toFixed(low === 0.8 ? 2 : 1));
+    returns.canvas.parentElement.hidden = !picture.sparse;
+    if (picture.sparse) {
+      const back = (row, k) => row[1 + n + k] / picture.every, most = Math.max(1, ...rows.flatMap((row) => row.slice(1 + n, 1 + 2 * n))) / picture.every;
+      const high = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500].find((v) => v >= most) || most;
+      drawLines(returns, back, 0, high, [0, high / 2, high], String);
+    }
+    drawTable();
+    const text = offline ? "The kernel is not connected, or busy. If it was restarted, run the cell again." : picture.message;
+    if (alarm.textContent !== text) alarm.textContent = text;
+    if (!picture.playing && spoken.textContent !== picture.words) spoken.textContent = picture.words;
+    pictures++;
+    Object.assign(root.dataset, { pictures, step: last ? last[0] : 0, playing: picture.playing, build: picture.build }); // for whoever watches from outside
+  }
+
+  // -- the clock -----------------------------------------------------------------------------------------------------
+  function ask(train) {
+    number++;
+    if (!asked.size) lastHeard = performance.now();
+    asked.add(number);
+    try {
+      model.send({ number, client, build: picture ? picture.build : null, have: rows.length, train, set: moved, action });
+      for (const name of Object.keys(moved)) sentWith[name] = number;
+      moved = {};
+      action = null;
+    } catch (error) {
+      offline = true;
+      repaint();
+    }
+  }
+
+  // What a hand did goes at once, in one question at a time; training is asked for as pictures are painted.
+  function pump() {
+    const waiting = action !== null || Object.keys(moved).length > 0, playing = picture !== null && picture.playing;
+    clearTimeout(timer);
+    if (waiting && asked.size === 0) ask(false);
+    if (waiting || !playing || !painted || asked.size >= AT_ONCE) return;
+    const now = performance.now();
+    if (now < nextAsk) { timer = setTimeout(pump, nextAsk - now); return; }
+    nextAsk = now + INTERVAL;
+    ask(true);
+  }
+  const repaint = () => { raf ||= requestAnimationFrame(() => { raf = 0; painted = true; draw(); pump(); }); };
+
+  function onMessage(message) {
+    if (message.kind !== "picture") return;
+    lastHeard = performance.now();
+    offline = false;
+    if (message.client === client) { asked.delete(message.number); answered = Math.max(answered, message.number); }
+    const known = picture && picture.build === message.build ? rows.length : 0;
+    if (message.from <= known) {
+      const had = message.from ? rows.slice(0, message.from) : [];
+      if (!picture || picture.build <= message.build) { rows = had.concat(message.rows); picture = message; }
+    }
+    painted = false;
+    repaint();
+    pump();
+  }
+  model.on("msg:custom", onMessage);
+  const watch = setInterval(() => {
+    if (!asked.size || performance.now() - lastHeard < SILENCE) return;
+    offline = true;
+    answered = number;
+    asked.clear(); // whatever was under way is lost or late; try again
+    repaint();
+    ask(false);
+  }, 500);
+  const resized = new ResizeObserver(repaint);
+  resized.observe(root);
+  // A change of theme: JupyterLab loads the new colours a moment after it has named the theme.
+  const themed = new MutationObserver(() => { for (const wait of [600, 2000]) setTimeout(repaint, wait); });
+  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name"] });
+  ask(false);
+  return () => {
+    model.off("msg:custom", onMessage);
+    clearInterval(watch);
+    clearTimeout(timer);
+    cancelAnimationFrame(raf);
+    resized.disconnect();
+    themed.disconnect();
+    curves.stop();
+    returns.stop();
+  };
+}
+
+export default { render: ({ model, el }) => makeTrack(model, el) };
