@@ -27,16 +27,14 @@ from torch import nn
 from spectral_lab import plotting
 from spectral_lab.counting import count_parameters
 from spectral_lab.live.picture import Picture
-from spectral_lab.recipes.classification import LABELS, LEARNING_RATES, accuracy, build
+from spectral_lab.recipes.classification import LABELS, LEARNING_RATES, STYLES, accuracy, build
 from spectral_lab.sparse import MaskChange, SparseTraining
 from spectral_lab.tasks import Split, digits
 from spectral_lab.training import TrainingDiverged, train
 
 EVERY = 10  # steps between two measurements
 WIDEST = 2000  # nodes of the hidden layer; beyond that a step is no longer a matter of milliseconds
-COLOURS = {
-    name: colour for name, (colour, _) in zip(("direct", "spectral", "s_svd", "s_qr", "original"), plotting.SERIES, strict=True)
-}
+COLOURS = {name: colour for name, (colour, _) in STYLES.items()}
 
 
 @dataclass(frozen=True)

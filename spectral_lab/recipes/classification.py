@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from spectral_lab import datasets
 from spectral_lab.layers import SpectralLinear, feed_forward
+from spectral_lab.plotting import SERIES
 from spectral_lab.recipes.recipe import Outcome, Trial
 from spectral_lab.sparse import SparseTraining
 from spectral_lab.training import train
@@ -25,6 +26,8 @@ from spectral_lab.training import train
 LEARNING_RATES = {"direct": 1e-3, "original": 2e-2, "spectral": 2e-2, "s_svd": 2e-2, "s_qr": 5e-3}
 # Under a mask direct training wants a larger one: with the other it would lose more than it must.
 SPARSE_LEARNING_RATES = LEARNING_RATES | {"direct": 1e-2}
+# A method has the same colour and marker in every picture.
+STYLES = dict(zip(("direct", "spectral", "s_svd", "s_qr", "original"), SERIES, strict=True))
 LABELS = {"direct": "direct", "original": "original spectral", "spectral": "Spectral", "s_svd": "S-SVD", "s_qr": "S-QR"}
 
 

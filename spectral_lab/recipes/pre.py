@@ -13,8 +13,8 @@ from functools import partial
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
-from spectral_lab.plotting import SERIES, plot_series
-from spectral_lab.recipes.classification import LABELS, run, trial
+from spectral_lab.plotting import plot_series
+from spectral_lab.recipes.classification import LABELS, STYLES, run, trial
 from spectral_lab.recipes.recipe import Done, Finding, Recipe, Setting, Trial
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ SPARSITIES = {
     "class": [0.0, 0.8, 0.9, 0.95, 0.98, 0.99],
     "paper": [0.0, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995],
 }
-STYLES = dict(zip(LABELS, (SERIES[k] for k in (0, 3, 2, 4, 1)), strict=True))  # a method looks the same in every figure
 BEST = {"mnist": 0.98, "fashion-mnist": 0.90, "cifar-10": 0.52}  # of direct training, from the captions of Figs 1, 4, 5
 
 
