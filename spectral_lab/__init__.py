@@ -7,9 +7,11 @@ The names below come in the order in which the course meets them.  The live inst
 from spectral_lab import datasets as datasets
 from spectral_lab.conversion import materialize, spectralize
 from spectral_lab.counting import count_parameters
+from spectral_lab.curves import pruning_curve
 from spectral_lab.direct import DirectNet
 from spectral_lab.layers import SpectralLinear
 from spectral_lab.networks import SpectralNet
+from spectral_lab.pruning import compact, prune
 from spectral_lab.storage import load, load_network, save, save_network
 from spectral_lab.tasks import alpha_beta, digits
 from spectral_lab.topology import graph, path_tensor, structure
@@ -24,6 +26,7 @@ __all__ = [
     "SpectralNet",
     "TrainingDiverged",
     "alpha_beta",
+    "compact",
     "count_parameters",
     "digits",
     "graph",
@@ -31,6 +34,8 @@ __all__ = [
     "load_network",
     "materialize",
     "path_tensor",
+    "prune",
+    "pruning_curve",
     "save",
     "save_network",
     "spectralize",

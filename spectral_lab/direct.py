@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -74,35 +75,75 @@ class DirectNet(nn.Module):
         return signals[-1].expand(*x.shape[:-1], -1)
 
 
+class Settled(NamedTuple):
+    """Which nodes of a network matter to the output, and what the others amount to; one entry a layer, input first."""
+
+    constant: list[Tensor]  # (N_i,) whether no input moves the node
+    values: list[Tensor]  # (N_i,) what the constant nodes deliver; the other entries mean nothing
+    felt: list[Tensor]  # (N_i,) whether a chain of links leads from the node to an output
+    biases: list[Tensor]  # (N_i,) from the second layer on: its own bias and what constant nodes send
+
+
+def settle(
+    weights: Weights,
+    nodes: Sequence[int],
+    constant_inputs: Tensor,
+    activations: Sequence[Activation],
+    biases: Sequence[Tensor] | None = None,
+    loud: Sequence[Tensor] | None = None,
+) -> Settled:
+    """Find the nodes of constant value and those that reach nothing, by following links that are not exactly zero.
+
+    Args:
+        weights: {(i, j): W_ij (N_i, N_j)}.
+        nodes: N_i of every layer.
+        constant_inputs: (N_0,) which inputs have the constant value 1.
+        activations: f of each hidden layer.
+        biases: b_i of every layer but the first; None is 0.
+        loud: per hidden layer which nodes speak; the others, if moved by the input, are held at f(0).
+    """
+    last, like = len(nodes) - 1, next(iter(weights.values()))
+    loud = [torch.ones(n, dtype=torch.bool, device=like.device) for n in nodes[1:-1]] if loud is None else loud
+    constant, values, sums = [constant_inputs], [constant_inputs.to(like.dtype)], []
+    for i in range(1, last + 1):  # forward: which nodes have a value that no input moves, and what is it?
+        feeds = {j: weights[i, j] for j in range(i) if (i, j) in weights}
+        moved = torch.stack([(W[:, ~constant[j]] != 0).any(-1) for j, W in feeds.items()]).any(0)
+        bias = torch.stack([W[:, constant[j]] @ values[j][constant[j]] for j, W in feeds.items()]).sum(0)
+        bias = bias if biases is None else bias + biases[i - 1]
+        if i < last:
+            bias = torch.where(moved & ~loud[i - 1], 0, bias)
+            moved = moved & loud[i - 1]
+            values.append(activations[i - 1](bias))
+        else:
+            values.append(bias)
+        constant.append(~moved)
+        sums.append(bias)
+    felt = {last: torch.ones_like(constant[last])}
+    for j in range(last - 1, -1, -1):  # backward: whom does the output hear, if not through a node that is held?
+        hears = {i: felt[i] & loud[i - 1] if i < last else felt[i] for i in felt}
+        links = [(weights[i, j][hears[i]] != 0).any(0) for i in hears if (i, j) in weights]
+        felt[j] = torch.stack(links).any(0) if links else torch.zeros_like(constant[j])
+    return Settled(constant, values, [felt[i] for i in range(last + 1)], sums)
+
+
 def without_constant_nodes(
     weights: Weights,
     nodes: tuple[int, ...],
     constant_inputs: Tensor,
-    loud: list[Tensor],
+    loud: Sequence[Tensor] | None,
     activation: Activation,
     exact: bool,
     parameters_before: int,
+    own_biases: Sequence[Tensor] | None = None,
 ) -> DirectNet:
     """Fold hidden nodes of constant value into biases, drop those that reach nothing, and renumber what is left.
 
     Hidden nodes that are not ``loud`` but moved by the input are held at f(0); constant ones keep the value they have.
     """
     last = len(nodes) - 1
-    constant, values, biases = [constant_inputs], [constant_inputs.to(weights[last, last - 1].dtype)], []
-    for i in range(1, last + 1):  # forward: which nodes have a value that no input moves, and what is it?
-        feeds = {j: weights[i, j] for j in range(i) if (i, j) in weights}
-        moved = torch.stack([(W[:, ~constant[j]] != 0).any(-1) for j, W in feeds.items()]).any(0)
-        bias = torch.stack([W[:, constant[j]] @ values[j][constant[j]] for j, W in feeds.items()]).sum(0)
-        if i < last:
-            bias = torch.where(moved & ~loud[i - 1], 0, bias)
-            moved = moved & loud[i - 1]
-        constant.append(~moved)
-        values.append(activation(bias))
-        biases.append(bias)
-    keep = {last: torch.ones_like(constant[last])}
-    for j in range(last - 1, 0, -1):  # backward: which of the others does the output feel?
-        felt = torch.stack([(weights[i, j][keep[i]] != 0).any(0) for i in keep if (i, j) in weights]).any(0)
-        keep[j] = ~constant[j] & felt
+    constant, _, felt, biases = settle(weights, nodes, constant_inputs, [activation] * (last - 1), own_biases, loud)
+    keep = {j: ~constant[j] & felt[j] for j in range(1, last)}
+    keep[last] = torch.ones_like(constant[last])
     keep[0] = ~constant_inputs  # inputs are never removed; the bias node lives on in the biases
     order = [i for i in range(last + 1) if i in (0, last) or bool(keep[i].any())]
     place = {i: new for new, i in enumerate(order)}

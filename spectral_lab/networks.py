@@ -188,7 +188,8 @@ class SpectralNet(nn.Module):
         """The eigenvalues of all layers as a plain list, for :mod:`spectral_lab.decomposition`."""
         return list(self.eigenvalues)
 
-    def _with_bias(self, x: Tensor) -> Tensor:
+    def with_bias(self, x: Tensor) -> Tensor:
+        """The input (..., n_in) with the value 1 for the bias node behind it, if there is one."""
         if x.dim() == 0 or x.shape[-1] != self.sizes[0]:
             raise ValueError(f"the input has shape {tuple(x.shape)}; this network wants (..., {self.sizes[0]})")
         return torch.cat([x, x.new_ones(*x.shape[:-1], 1)], dim=-1) if self.bias else x
@@ -201,7 +202,7 @@ class SpectralNet(nn.Module):
             masks: per hidden layer a vector of zeros and ones; a zero cuts all links into that node, see
                 :func:`~spectral_lab.decomposition.propagate`.
         """
-        x = self._with_bias(x)
+        x = self.with_bias(x)
         if self.update == "adjacency":
             rule = propagate_adjacency
         else:
@@ -286,7 +287,7 @@ class SpectralNet(nn.Module):
         """
         if not threshold >= 0:
             raise ValueError(f"threshold = {threshold}; wanted a path strength of at least 0")
-        weights, nodes = self._unrolled()
+        weights, nodes = self.unrolled()
         strengths, _ = path_strengths(weights, len(nodes))
         loud = [s > threshold for s in strengths]
         exact = not any(bool((s[~keep] != 0).any()) for s, keep in zip(strengths, loud, strict=True))
@@ -306,7 +307,7 @@ class SpectralNet(nn.Module):
         first, last = (torch.ones_like(self.lam[i]) for i in (0, -1))
         return [torch.cat([first, *masks, last]) != 0] * (len(self.eigenvectors) - 1)
 
-    def _unrolled(self) -> tuple[Weights, tuple[int, ...]]:
+    def unrolled(self) -> tuple[Weights, tuple[int, ...]]:
         """Own copies of the weights of a network without self-loops that computes the same, and its layers' sizes.
 
         Under the "adjacency" rule each application of A_B to all nodes becomes one layer.

@@ -17,6 +17,7 @@ from spectral_lab.files import write_atomically
 from spectral_lab.networks import ACTIVATIONS, SpectralNet, activation_name
 from spectral_lab.penalties import PENALTIES
 from spectral_lab.snapshots import Snapshot, pack
+from spectral_lab.stacks import build_stack, describe_stack
 from spectral_lab.training import MOMENTS, Loss, Training
 
 
@@ -52,34 +53,42 @@ def save(run: Training, path: str | os.PathLike[str]) -> None:
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata={"run": json.dumps(settings)}))
 
 
-def network_bytes(network: SpectralNet | DirectNet) -> bytes:
+def network_bytes(network: nn.Module) -> bytes:
     """A network as the bytes of a safetensors file, its sizes and options as JSON in the file's metadata.
 
     Raises:
         ValueError: the activation is a function without a name that a file could hold.
+        TypeError: no SpectralNet, DirectNet or stack, or a stack with a module that no file can hold.
     """
     about: dict[str, Any] = {"format": "spectral_lab network 1"}
     if isinstance(network, SpectralNet):
         about |= {"kind": "spectral", "config": network.config()}
-    else:
+    elif isinstance(network, DirectNet):
         about |= {"kind": "direct", "config": {"n_layers": network.n_layers, "activation": activation_name(network.activation)}}
+    else:
+        about |= {"kind": "stack", "config": {"modules": describe_stack(network), "training": network.training}}
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     about["shapes"] = {name: list(tensor.shape) for name, tensor in tensors.items()}
     return to_bytes(tensors, metadata={"network": json.dumps(about)})
 
 
-def save_network(network: SpectralNet | DirectNet, path: str | os.PathLike[str]) -> None:
+def save_network(network: nn.Module, path: str | os.PathLike[str]) -> None:
     """Write a network to one safetensors file, whole or not at all; see :func:`load_network`.
+
+    Args:
+        network: a SpectralNet, a DirectNet or a stack of layers (:mod:`spectral_lab.stacks`).
+        path: where to.
 
     Raises:
         ValueError: the activation is a function without a name that a file could hold.
+        TypeError: a network of another kind, or a stack with a module that no file can hold.
     """
     content = network_bytes(network)
     write_atomically(path, lambda temporary: Path(temporary).write_bytes(content))
 
 
-def load_network(path: str | os.PathLike[str]) -> SpectralNet | DirectNet:
-    """The network in a file that :func:`save_network` wrote.
+def load_network(path: str | os.PathLike[str]) -> SpectralNet | DirectNet | nn.Sequential:
+    """The network in a file that :func:`save_network` wrote, of the same kind; of a stack, what was frozen is frozen.
 
     Raises:
         ValueError: the file is damaged or of another kind.
@@ -92,6 +101,8 @@ def load_network(path: str | os.PathLike[str]) -> SpectralNet | DirectNet:
             network = SpectralNet.from_config(about["config"])
             network.load_state_dict(tensors)
             return network
+        if about["kind"] == "stack":
+            return _loaded_stack(about["config"], tensors)
         n_layers, weights = about["config"]["n_layers"], {}
         if not 2 <= n_layers <= 1 + len(tensors):  # every layer but the first has weights
             raise ValueError(f"{n_layers} layers, but only {len(tensors)} tensors")
@@ -103,6 +114,15 @@ def load_network(path: str | os.PathLike[str]) -> SpectralNet | DirectNet:
         return DirectNet(weights, biases, ACTIVATIONS[about["config"]["activation"]])
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{os.fspath(path)} does not fit: {error}") from error
+
+
+def _loaded_stack(config: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Sequential:
+    stack = build_stack(config["modules"])
+    wanted = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in stack.state_dict().items()}
+    if wanted != {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}:
+        raise ValueError("its tensors are not those of the modules that its description names")
+    stack.load_state_dict(tensors, assign=True)
+    return stack.train(config["training"])
 
 
 def load(

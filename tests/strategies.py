@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import torch
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
-from spectral_lab import SpectralNet
+from spectral_lab import SpectralLinear, SpectralNet
 
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
@@ -164,3 +164,94 @@ def dense_output(network, x):
         x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], dim=1)
     rule = dense_signals if network.update == "blocks" else dense_adjacency_signals
     return rule(x, network.phi, network.lam, network.activation)[-1]
+
+
+# -- stacks of layers ------------------------------------------------------------------------------------------------
+
+KINDS = {
+    "plain": nn.Linear,
+    "dense": SpectralLinear,
+    "student": SpectralLinear.student,
+    "svd": SpectralLinear.s_svd,
+    "qr": SpectralLinear.s_qr,
+}
+ACTIVATION_MODULES = [nn.ReLU, nn.ELU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.Identity]
+
+
+@torch.no_grad()
+def make_stack(nodes, seed=0, kinds=("dense",), activation=nn.Tanh, bias=True, silent=0.0, dtype=torch.float64):
+    """A stack with random numbers whose layers take turns in the given kinds.
+
+    Of the hidden nodes a share ``silent`` gets no signal or sends none; then the kinds must be dense or plain.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    modules = []
+    for k, (n_in, n_out) in enumerate(pairwise(nodes)):
+        layer = KINDS[kinds[k % len(kinds)]](n_in, n_out, bias=bias, dtype=dtype)
+        for name, p in layer.named_parameters():
+            frozen_at_zero = name == "eigenvalues_in" and not p.requires_grad
+            p.copy_(torch.zeros_like(p) if frozen_at_zero else uniform(*p.shape, generator=generator).to(dtype))
+        modules += [layer, activation()]
+    for first, second in pairwise(modules[:-1:2] if silent else []):
+        n = len(first.weight)
+        deaf, mute = (torch.rand(n, generator=generator) < silent / 2 for _ in range(2))
+        phi, after = (layer.weight if isinstance(layer, nn.Linear) else layer.basis.eigenvectors for layer in (first, second))
+        phi[deaf] = 0
+        after[:, mute] = 0
+    return nn.Sequential(*modules[:-1])
+
+
+@st.composite
+def stacks(draw, min_hidden=0, max_hidden=3, kinds=tuple(KINDS), **options):
+    """Random stacks over sizes, depths, kinds of layers, activations and biases; an option that is given is not drawn."""
+    drawn = {
+        "kinds": draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=2)),
+        "activation": draw(st.sampled_from(ACTIVATION_MODULES)),
+        "bias": draw(st.booleans()),
+        "seed": draw(seeds),
+    }
+    return make_stack(draw(sizes(min_hidden + 1, max_hidden + 1)), **(drawn | options))
+
+
+def dense_weights(layer):
+    """The weights of a layer: read off if it is plain, by the explicit decomposition if it is spectral."""
+    if isinstance(layer, nn.Linear):
+        return layer.weight
+    A = dense_adjacency([layer.eigenvectors], [layer.eigenvalues_in, layer.eigenvalues_out])
+    return A[layer.n_in :, : layer.n_in]
+
+
+@torch.no_grad()
+def stack_signals(model, x, keep=None, held=None):
+    """Signals of all layers of a stack, activation after activation; nodes that are not kept deliver what they are held at."""
+    layers, activations = list(model)[::2], list(model)[1::2]
+    signals = [x]
+    for k, layer in enumerate(layers):
+        z = signals[-1] @ dense_weights(layer).T + (0 if layer.bias is None else layer.bias)
+        if k < len(activations):
+            z = activations[k](z)
+            if keep is not None:
+                z = torch.where(keep[k], z, torch.zeros_like(z[0]) if held is None else held[k])
+        signals.append(z)
+    return signals
+
+
+@torch.no_grad()
+def pruned_signals(network, x, keep=None, held=None):
+    """Signals of all nodes of a SpectralNet at each step, each removed node held at 0 or at its value of that step."""
+    f, places, A = network.activation, layer_slices(network.nodes), dense_adjacency(network.phi, network.lam)
+    if network.bias:
+        x = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], dim=1)
+    a = torch.cat([x, x.new_zeros(len(x), len(A) - x.shape[1])], dim=1)
+    on = torch.ones(len(A), dtype=torch.bool)
+    if keep is not None:
+        on[places[1].start : places[-1].start] = torch.cat([*keep, on[:0]])
+    history = [a]
+    for i in range(1, len(network.nodes)):
+        z, last = a @ A.T, i == len(network.nodes) - 1
+        new = z if last else torch.where(on, f(z), torch.zeros_like(z) if held is None else held[i].expand_as(z))
+        here = torch.zeros(len(A), dtype=torch.bool)
+        here[places[i]] = True  # layer after layer, or all at once
+        a = torch.where(here, new, a) if network.update == "blocks" else new
+        history.append(a)
+    return history

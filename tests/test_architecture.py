@@ -40,7 +40,18 @@ MAY_IMPORT = {
     "penalties": set(),
     "snapshots": set(),
     "training": {"networks", "penalties", "snapshots", "topology"},
-    "storage": {"direct", "files", "networks", "penalties", "snapshots", "training"},
+    "stacks": {"bases", "conversion", "layers"},
+    "storage": {"direct", "files", "networks", "penalties", "snapshots", "stacks", "training"},
+    "exchange": {"conversion", "files", "networks"},
+    "unfolding": {"decomposition", "direct", "networks", "stacks"},
+    "rankings": {"decomposition", "layers", "networks", "stacks", "unfolding"},
+    "certificates": {"direct", "networks", "stacks"},
+    "curves": {"rankings", "unfolding"},
+    "pruning": {"certificates", "counting", "curves", "direct", "networks", "rankings", "stacks", "unfolding"},
+    "tickets": {
+        *{"certificates", "curves", "direct", "layers", "networks", "penalties", "pruning", "rankings", "stacks"},
+        *{"training", "unfolding"},
+    },
 }
 MAY_IMPORT_LIVE = {"live", "__main__", "cli"}
 

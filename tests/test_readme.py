@@ -13,10 +13,10 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
 
 
-@pytest.mark.parametrize("code", EXAMPLES, ids=["playground", "network", "layers"])
+@pytest.mark.parametrize("code", EXAMPLES, ids=["playground", "network", "layers", "pruning"])
 def test_an_example_runs(code, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # it writes files
     names: dict = {}
@@ -32,6 +32,11 @@ def test_an_example_runs(code, capsys, tmp_path, monkeypatch):
         assert 0 < names["change"].came_back < 700
         assert sum(int((layer.weight == 0).sum()) for layer in names["plain"][::2]) == 6660
         assert sum(p.numel() for p in names["few"].parameters() if p.requires_grad) == 64 + 2 * 100 + 10 + 110
+    elif "curve" in names:
+        assert names["certificate"].nodes_after == (64, 60, 10)
+        assert len(names["curve"].accuracy) == 201
+        assert (names["load_network"]("small.safetensors")(names["x"]) == names["small"](names["x"])).all()
+        assert "removed 140 of hidden layer 0 (by eigenvalue)" in printed
     else:
         assert printed.startswith("100 ")
         assert names["small"].report.parameters_after > 0
