@@ -228,7 +228,7 @@ def test_a_diverging_run_is_paused_and_explained(page: Any) -> None:
     type_value(page, "lr", 0.005)
     page.click("[data-action=train]")
     step = int(state(page)["step"])
-    wait_for(page, f"+root.step > {step} + 20", 10_000)
+    wait_for(page, f"+root.step > {step} + 20", 20_000)
 
 
 def test_python_moves_the_sliders(page: Any) -> None:
