@@ -216,8 +216,9 @@ def share_findings(done: Sequence[Done]) -> list[Finding]:
 def shares(name: str, source: str, title: str, data: str, paper_width: int) -> Recipe:
     """A recipe for accuracy against p."""
     made = settings(data, shares=SHARES)
-    for scale, values in made.items():
-        values["hidden"] = [16] if scale == "smoke" else [500] if scale == "class" else [paper_width]
+    at_class = 200 if data == "cifar-10" else 500
+    for scale, width in {"smoke": 16, "class": at_class, "paper": paper_width}.items():
+        made[scale]["hidden"] = [width]
     return Recipe(name, source, title, made, share_trials, run, draw_shares, share_findings)
 
 
@@ -271,8 +272,9 @@ def sparse(name: str, source: str, title: str, data: str, layers: int = 1) -> Re
     """A recipe for accuracy against sparsity."""
     made = settings(data, sparsities=SPARSITIES)
     made["class"]["epochs"] //= 2  # a mask takes time at every step
-    for scale, values in made.items():
-        values["hidden"] = [16 if scale == "smoke" else 500] * layers
+    at_class = 200 if data == "cifar-10" or layers > 1 else 500
+    for scale, width in {"smoke": 16, "class": at_class, "paper": 500}.items():
+        made[scale]["hidden"] = [width] * layers
     return Recipe(name, source, title, made, sparse_trials, run, draw_sparse, sparse_findings)
 
 
