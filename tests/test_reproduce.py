@@ -1,7 +1,9 @@
 """Recipes run, stop, go on, and leave whole files; the gallery puts what came out beside what the papers say."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from rich.console import Console
 from spectral_lab import reproduce as command
 from spectral_lab.blocks import adjacency_matrix, eigenvalue_matrix, eigenvector_matrix
 from spectral_lab.gallery import write_gallery
-from spectral_lab.recipes import RECIPES, SCALES, Finding, Recipe
+from spectral_lab.recipes import RECIPES, SCALES, Done, Finding, Recipe
 from spectral_lab.recipes.classification import LABELS, build, run, trial
 from spectral_lab.recipes.structure import cells
 from spectral_lab.reproduce import TRIALS, chosen, device_of, finished, main, reproduce, workers
@@ -287,3 +289,28 @@ def test_the_gallery_says_where_a_finding_differs_and_what_data_it_was(tmp_path)
     assert "| last | 9 | 4 | **differs** |" in text
     assert "a subset." in text
     assert "0 of 1 findings agree" in text
+
+
+# ---------------------------------------------------------------- what is committed
+
+FIGURES = Path(__file__).parent.parent / "figures"
+COMMITTED = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FIGURES.glob("*.json"))}
+COMMITTED = {name: content for name, content in COMMITTED.items() if "recipe" in content}
+
+
+def test_the_gallery_is_what_the_numbers_beside_it_say(tmp_path):
+    for name in [f"{name}.json" for name in COMMITTED] + ["playground.png"]:
+        shutil.copy(FIGURES / name, tmp_path)
+    write_gallery(tmp_path)
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == (FIGURES / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_a_committed_figure_is_of_a_recipe_and_its_findings_follow_from_its_trials(name):
+    content, recipe = COMMITTED[name], RECIPES[name]
+    assert content["trials"] == [] or len({one["trial"]["seed"] for one in content["trials"]}) >= 3
+    assert content["scale"] != "smoke" or not content["trials"]
+    done = [Done(**one) for one in content["trials"]]
+    assert [one.trial for one in done] == recipe.trials(content["setting"])
+    assert content["findings"] == [finding._asdict() for finding in recipe.findings(done)]
+    assert all((FIGURES / f"{name}.{ending}").exists() for ending in ("png", "svg"))
