@@ -10,6 +10,7 @@ Below this module lies :mod:`spectral_lab.decomposition` with the formulas; next
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -84,6 +85,13 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return sizes
 
 
+def available_memory(device: torch.device) -> float:
+    """Bytes that are free on a device; the device "meta" holds no numbers, and any number of them."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return math.inf if device.type == "meta" else psutil.virtual_memory().available
+
+
 def check_memory(sizes: Sequence[int], dtype: torch.dtype, device: torch.device) -> None:
     """Refuse a network that cannot be trained in the memory at hand, before anything is allocated.
 
@@ -93,13 +101,7 @@ def check_memory(sizes: Sequence[int], dtype: torch.dtype, device: torch.device)
         MemoryError: naming the estimate, what is available, and the cure.
     """
     parameters = sum(n * m for n, m in pairwise(sizes)) + sum(sizes)
-    wanted = 4 * parameters * dtype.itemsize
-    if device.type == "cuda":
-        available = torch.cuda.mem_get_info(device)[0]
-    elif device.type == "meta":
-        return
-    else:
-        available = psutil.virtual_memory().available
+    wanted, available = 4 * parameters * dtype.itemsize, available_memory(device)
     if wanted > available:
         raise MemoryError(
             f"a network of sizes {list(sizes)} has {parameters:,} parameters and needs about {wanted / 2**30:,.1f} GiB to be "

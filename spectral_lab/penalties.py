@@ -1,9 +1,13 @@
-r"""Regularisers Ω(λ) of the eigenvalues (SPARCS 4.4): three different ones that the papers call L1 or "L2"."""
+r"""Regularisers Ω(λ) of the eigenvalues (SPARCS 4.4): three different ones that the papers call L1 or "L2".
+
+:class:`WeightedSquares` is for parameters of any kind, each with a strength of its own.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -42,3 +46,39 @@ def check_penalty(penalty: str | Penalty) -> Penalty:
     if penalty not in PENALTIES:
         raise ValueError(f"penalty = {penalty!r}; wanted one of {sorted(PENALTIES)} or a function of the named eigenvalues")
     return PENALTIES[penalty]
+
+
+@dataclass(frozen=True)
+class WeightedSquares:
+    r"""Ω = Σ_p α_p ‖p‖²: the square of each parameter with a strength of its own (Student Eqs. 7, 8).
+
+    Penalise exactly the named parameters, and leave the common factor ρ at 1:
+
+    >>> omega = WeightedSquares({"0.eigenvalues_out": 5e-4, "2.weight": 1e-2})
+    >>> omega.names  # train(…, rho=1.0, penalty=omega, penalised=omega.names)
+    ['0.eigenvalues_out', '2.weight']
+
+    Args:
+        strengths: α_p of at least 0 by the parameter's name.
+
+    Raises:
+        ValueError: a strength that is negative, infinite or NaN; when called, other names than those.
+    """
+
+    strengths: dict[str, float]
+
+    def __post_init__(self) -> None:
+        for name, alpha in self.strengths.items():
+            if not 0 <= alpha < math.inf:
+                raise ValueError(f"the strength of {name} is {alpha}; wanted a finite number of at least 0, e.g. 1e-3")
+
+    @property
+    def names(self) -> list[str]:
+        """The parameters that it acts on."""
+        return list(self.strengths)
+
+    def __call__(self, parameters: dict[str, Tensor]) -> Tensor:
+        """The penalty of the named parameters: a scalar."""
+        if parameters.keys() != self.strengths.keys():
+            raise ValueError(f"penalised are {sorted(parameters)}; this penalty has strengths for {sorted(self.strengths)}")
+        return torch.stack([alpha * parameters[name].square().sum() for name, alpha in self.strengths.items()]).sum()

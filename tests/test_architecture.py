@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "sparse": {"conversion", "layers"},
     "direct": {"decomposition"},
     "networks": {"decomposition", "direct", "layers"},
-    "topology": {"decomposition", "direct", "layers", "networks"},
+    "topology": {"decomposition", "direct", "layers", "networks", "stacks", "unfolding"},
     "penalties": set(),
     "snapshots": set(),
     "training": {"networks", "penalties", "snapshots", "topology"},
@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "rankings": {"decomposition", "layers", "networks", "stacks", "unfolding"},
     "certificates": {"direct", "networks", "stacks"},
     "curves": {"rankings", "unfolding"},
+    "teachers": {"curves", "layers", "penalties", "rankings", "stacks", "tasks", "unfolding"},
     "pruning": {"certificates", "counting", "curves", "direct", "networks", "rankings", "stacks", "unfolding"},
     "tickets": {
         *{"certificates", "curves", "direct", "layers", "networks", "penalties", "pruning", "rankings", "stacks"},
