@@ -218,6 +218,15 @@ def test_the_networks_have_the_papers_numbers_of_parameters(method, trained):
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) == trained + 30 + 10  # biases
 
 
+@pytest.mark.parametrize("method", LABELS)
+def test_the_seed_decides_the_start(method):
+    first, again, other = (
+        next(iter(build(trial("digits", [30], method, seed), 20, 10).children())).weight for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
 def test_a_sparse_trial_counts_what_came_back():
     spectral = run(trial("digits", [12], "s_qr", 0, sparsity=0.9, **QUICK))
     direct = run(trial("digits", [12], "direct", 0, sparsity=0.9, **QUICK))
