@@ -208,7 +208,7 @@ class SpectralNet(nn.Module):
         if self.update == "adjacency":
             rule = propagate_adjacency
         else:
-            batch = x[..., 0].numel()
+            batch = x[..., 0].numel() // self.eigenvalues[0][..., 0].numel()  # rows a network, where many are stacked
             rule = propagate if recurrence_is_cheaper(self.nodes, batch) else propagate_blocks
         return rule(x, self.phi, self.lam, self.activation, masks)
 

@@ -40,6 +40,8 @@ MAY_IMPORT = {
     "penalties": set(),
     "snapshots": set(),
     "training": {"networks", "penalties", "snapshots", "topology"},
+    "ensembles": {"decomposition", "networks", "penalties", "topology", "training"},
+    "sweeps": {"", "files"},  # the package's version
     "stacks": {"bases", "conversion", "layers"},
     "storage": {"direct", "files", "networks", "penalties", "snapshots", "stacks", "training"},
     "exchange": {"conversion", "files", "networks"},

@@ -1,0 +1,340 @@
+r"""Ensembles: many networks of one shape, trained at once, each with its own data, seed, ρ and order of batches.
+
+A small network keeps a processor waiting: most of the time of a step goes into starting operations.  Stacked along a first
+dimension, E networks share each start:
+
+.. math:: \varphi_k: (E, N_{k+1}, N_k), \qquad \lambda_i: (E, N_i), \qquad x: (E, {\rm batch}, n_{\rm in})
+
+No network hears of another: the objective is the sum of theirs, and Adam treats every number by itself.  So each is trained as
+:func:`~spectral_lab.training.train` would train it alone with the same seed, up to rounding.
+
+>>> from spectral_lab import SpectralNet, alpha_beta
+>>> networks = [SpectralNet([2, 30, 1], generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
+>>> tasks = [alpha_beta(alpha, 5, 500, seed=0) for alpha in (0.0, 0.5, 1.0)]
+>>> x, y = (torch.stack(parts) for parts in zip(*tasks))
+>>> run = train_ensemble(networks, x, y, steps=200, rho=[1e-4, 1e-4, 1e-3], seeds=range(3))
+>>> for record in run:
+...     pass
+>>> record.data_loss.shape, run.ensemble.network(2).sizes
+(torch.Size([3]), (2, 30, 1))
+
+How many at once?  With too few the starts dominate, with too many the signals leave the cache: :func:`best_chunk` measures.
+Next, read :mod:`spectral_lab.sweeps`, which runs ensembles over a grid of parameters.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from spectral_lab.decomposition import path_strengths
+from spectral_lab.networks import SpectralNet
+from spectral_lab.penalties import Penalty, check_penalty, check_rho
+from spectral_lab.topology import LIVE
+from spectral_lab.training import Loss
+
+CHUNKS = (4, 8, 16, 32, 64)  # numbers of networks that best_chunk tries on a CPU
+
+
+class Ensemble:
+    """E networks of one shape as one function; their numbers are copied and stacked.
+
+    Args:
+        networks: E modules of the same class and options, with parameters of the same shapes; they stay as they are.
+
+    Attributes:
+        parameters, buffers: by name, (E, …); a parameter is trainable where it is in the networks.
+
+    Raises:
+        ValueError: no networks, or one that is not of the first one's shape.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        if len(networks) == 0:
+            raise ValueError("there are no networks; wanted one at least")
+        first = networks[0]
+        for k, network in enumerate(networks):
+            for found, wanted in zip_longest(_form(network), _form(first)):
+                if found != wanted:
+                    raise ValueError(f"network {k} has {found}, the first one {wanted}; an ensemble wants networks of one form")
+        stacked, self.buffers = stack_module_state(list(networks))
+        trainable = {name for name, p in first.named_parameters() if p.requires_grad}
+        self.parameters = {name: p.detach().requires_grad_(name in trainable) for name, p in stacked.items()}
+        self._like, self._size = deepcopy(first), len(networks)
+        # The formulas of a SpectralNet take stacked numbers as they are; other modules are mapped over.
+        self._broadcasts = isinstance(first, SpectralNet)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs (E, batch, …) of all networks, each for its own input (E, batch, …)."""
+        if self._broadcasts:
+            return functional_call(self._like, self.parameters, (x,))
+
+        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], rows: Tensor) -> Tensor:
+            return functional_call(self._like, (parameters, buffers), (rows,))
+
+        return vmap(one)(self.parameters, self.buffers, x)
+
+    @torch.no_grad()
+    def network(self, k: int) -> nn.Module:
+        """Network k by itself, with numbers of its own."""
+        alone, stacked = deepcopy(self._like), self.parameters | self.buffers
+        for name, value in (*alone.named_parameters(), *alone.named_buffers()):
+            value.copy_(stacked[name][k])
+        return alone
+
+    def penalised(self) -> list[str]:
+        """Names of what the regulariser acts on if nobody says otherwise; see :func:`~spectral_lab.training.train`."""
+        return list(self._like.penalised_eigenvalues()) if isinstance(self._like, SpectralNet) else []
+
+    @torch.no_grad()
+    def path_strengths(self) -> tuple[list[Tensor], Tensor]:
+        """Path strengths of all hidden nodes, (E, N_i) for each layer, and the norms ‖Γ‖ (E,).
+
+        Raises:
+            TypeError: these are no SpectralNets.
+        """
+        if not isinstance(self._like, SpectralNet):
+            raise TypeError(f"path strengths are known of SpectralNets; these are of the kind {type(self._like).__name__}")
+        return functional_call(_Paths(self._like), {f"network.{name}": p for name, p in self.parameters.items()}, ())
+
+
+class _Paths(nn.Module):
+    """What :func:`~spectral_lab.decomposition.path_strengths` says of a network, as a module."""
+
+    def __init__(self, network: SpectralNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self) -> tuple[list[Tensor], Tensor]:
+        return path_strengths(self.network.weights(), len(self.network.nodes))
+
+
+def _form(network: nn.Module) -> Iterator[object]:
+    """All in which the networks of an ensemble must agree."""
+    for name, module in network.named_modules():
+        # of a SpectralNet the function it is given, which its words do not show
+        yield name, type(module).__name__, module.extra_repr(), getattr(module, "activation", None)
+    for name, p in network.named_parameters():
+        yield name, tuple(p.shape), p.dtype, p.device, "trainable" if p.requires_grad else "frozen"
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleRecord:
+    """The state of all runs at one moment; every tensor is (E,)."""
+
+    step: int
+    data_loss: Tensor  # mean over the batches since the record before
+    penalty: Tensor  # Ω(λ), without the factor ρ
+    live: Tensor | None = None  # live neurons of all hidden layers together, by path strength; SpectralNets only
+    path_norm: Tensor | None = None  # ‖Γ‖
+
+    @property
+    def diverged(self) -> Tensor:
+        """Which networks have NaN or infinite numbers; the others are untouched by them."""
+        return ~(self.data_loss.isfinite() & self.penalty.isfinite())
+
+
+class EnsembleTraining(Iterator[EnsembleRecord]):
+    """One run of training of many networks; made by :func:`train_ensemble`."""
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        x: Tensor,
+        y: Tensor,
+        *,
+        steps: int,
+        lr: float,
+        batch_size: int,
+        rho: Tensor,
+        omega: Penalty,
+        penalised: list[str],
+        loss: Loss,
+        record_every: int,
+        seeds: Sequence[int],
+    ) -> None:
+        self.ensemble, self.steps, self.step = ensemble, steps, 0
+        self.batch_size, self.record_every, self.rho = batch_size, record_every, rho
+        self._omega, self._loss = vmap(omega), vmap(loss)
+        self._penalised = {name: ensemble.parameters[name] for name in penalised}
+        trained = [p for p in ensemble.parameters.values() if p.requires_grad]
+        self._adam = torch.optim.Adam(trained, lr=lr, fused=trained[0].device.type in ("cpu", "cuda"))
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._x, self._y = x, y
+        self._losses = torch.zeros_like(rho)
+        self._since = 0
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        """A new order of its own for each network; batches are then slices."""
+        n, E = self._x.shape[1], len(self._generators)
+        order = torch.stack([torch.randperm(n, generator=generator) for generator in self._generators]).to(self._x.device)
+        rows = torch.arange(E, device=order.device)[:, None]
+        self._shuffled, self._position = (self._x[rows, order], self._y[rows, order]), 0
+
+    def advance(self, steps: int = 1) -> None:
+        """Take optimiser steps without making a record."""
+        n = self._x.shape[1]
+        with torch.enable_grad():
+            for _ in range(steps):
+                if self._position >= n:
+                    self._shuffle()
+                window = slice(self._position, self._position + self.batch_size)
+                self._position += self.batch_size
+                x, y = (part[:, window] for part in self._shuffled)
+                losses = self._loss(self.ensemble(x), y)
+                objective = losses + self.rho * self._omega(self._penalised) if self._penalised else losses
+                self._adam.zero_grad()
+                objective.sum().backward()
+                self._adam.step()
+                self._losses += losses.detach()
+                self._since += 1
+                self.step += 1
+
+    @torch.no_grad()
+    def record(self) -> EnsembleRecord:
+        """The state of now."""
+        mean = self._losses / self._since if self._since else self._loss(self.ensemble(self._x), self._y)
+        self._losses, self._since = torch.zeros_like(mean), 0
+        penalty = self._omega(self._penalised) if self._penalised else torch.zeros_like(mean)
+        live = norm = None
+        if self.ensemble._broadcasts:
+            strengths, norm = self.ensemble.path_strengths()
+            live = torch.stack([(s > LIVE).sum(-1) for s in strengths]).sum(0) if strengths else torch.zeros_like(mean).long()
+        return EnsembleRecord(self.step, mean, penalty, live, norm)
+
+    def __next__(self) -> EnsembleRecord:
+        left = self.steps - self.step
+        if left <= 0:
+            raise StopIteration
+        self.advance(min(self.record_every, left))
+        return self.record()
+
+
+def train_ensemble(
+    networks: Sequence[nn.Module] | Ensemble,
+    x: Tensor,
+    y: Tensor,
+    *,
+    steps: int | None = None,
+    epochs: int | None = None,
+    lr: float = 1e-3,
+    batch_size: int = 100,
+    rho: float | Sequence[float] = 0.0,
+    penalty: str | Penalty = "l2_norm",
+    penalised: list[str] | None = None,
+    loss: Loss = nn.functional.mse_loss,
+    record_every: int | None = None,
+    seeds: Sequence[int] | None = None,
+) -> EnsembleTraining:
+    """Train E networks of one shape at once, each as :func:`~spectral_lab.training.train` would.
+
+    Args:
+        networks: E of them; copied, so that what was trained is in ``.ensemble``.
+        x, y: data (E, n, …), n rows for each network; the same for all: ``x.expand(E, *x.shape)``.
+        steps, epochs: how long; exactly one of the two.
+        lr: learning rate of Adam.
+        batch_size: rows a step; the last batch of an epoch may be smaller.
+        rho: strength ρ of the regulariser, one for all or one for each.
+        penalty, penalised, loss: as in ``train``.
+        record_every: steps between records; None is one record, at the end.
+        seeds: of the order of the batches, one for each; None is 0 … E - 1.
+
+    Returns:
+        An iterator of records, with the ``ensemble``.
+
+    Raises:
+        ValueError: networks of different shapes, data that do not fit, or an option outside its range.
+    """
+    ensemble = networks if isinstance(networks, Ensemble) else Ensemble(networks)
+    E, like = len(ensemble), next(iter(ensemble.parameters.values()))
+    x, y = (_check_data(name, data, E, like) for name, data in {"x": x, "y": y}.items())
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(f"x has {x.shape[1]} rows and y has {y.shape[1]}; wanted one target for each input")
+    if (steps is None) == (epochs is None):
+        raise ValueError(f"steps = {steps} and epochs = {epochs}; give exactly one of them")
+    for name, value in {"steps": steps, "epochs": epochs, "batch_size": batch_size, "record_every": record_every}.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name} = {value!r}; wanted a whole number of at least 1")
+    steps = steps if steps is not None else epochs * math.ceil(x.shape[1] / batch_size)  # type: ignore[operator]
+    if not 0 < lr < math.inf:
+        raise ValueError(f"lr = {lr}; wanted a positive finite learning rate, e.g. 1e-3")
+    strengths, seeds = _one_each("rho", rho, E), list(range(E)) if seeds is None else list(seeds)
+    for strength in strengths:
+        check_rho(strength)
+    if len(seeds) != E:
+        raise ValueError(f"there are {len(seeds)} seeds for {E} networks; wanted one for each")
+    names = ensemble.penalised() if penalised is None else penalised
+    unknown = [name for name in names if name not in ensemble.parameters]
+    if unknown:
+        raise ValueError(f"penalised names {unknown} are no parameters of the networks: {sorted(ensemble.parameters)}")
+    return EnsembleTraining(
+        ensemble,
+        x,
+        y,
+        steps=steps,
+        lr=lr,
+        batch_size=batch_size,
+        rho=torch.tensor(strengths, dtype=like.dtype, device=like.device),
+        omega=check_penalty(penalty),
+        penalised=names,
+        loss=loss,
+        record_every=record_every or steps,
+        seeds=seeds,
+    )
+
+
+def _one_each(name: str, value: float | Sequence[float], E: int) -> list[float]:
+    if isinstance(value, int | float):
+        return [float(value)] * E
+    values = [float(v) for v in value]
+    if len(values) != E:
+        raise ValueError(f"{name} has {len(values)} values for {E} networks; wanted one, or one for each")
+    return values
+
+
+def _check_data(name: str, data: Tensor, E: int, like: Tensor) -> Tensor:
+    """The data on the networks' device and of their float type.
+
+    Raises:
+        ValueError: no first dimension E, no rows, NaN or infinite values.
+    """
+    if data.dim() < 2 or len(data) != E or data.shape[1] == 0:
+        raise ValueError(
+            f"{name} has shape {tuple(data.shape)}; wanted (E, n, ...) with E = {E} and at least one row. If all learn "
+            f"from the same rows: {name}.expand({E}, *{name}.shape)"
+        )
+    if data.is_floating_point() and not bool(data.isfinite().all()):
+        raise ValueError(f"{name} has NaN or infinite values; remove or replace those rows")
+    return data.to(like.device, like.dtype if data.is_floating_point() else data.dtype)
+
+
+def best_chunk(make: Callable[[int], EnsembleTraining], candidates: Sequence[int] = CHUNKS, *, steps: int = 20) -> int:
+    """The number of networks at which one network's step takes the least time, measured here and now.
+
+    All candidates take turns, so that a busy machine slows them all; the fastest round of each counts.
+
+    Args:
+        make: from a number of networks to their training, for example with :func:`train_ensemble`.
+        candidates: numbers to try.
+        steps: in each round.
+    """
+    runs = {E: make(E) for E in candidates}
+    best = dict.fromkeys(candidates, math.inf)
+    for _ in range(4):
+        for E, run in runs.items():
+            start = time.perf_counter()
+            run.advance(steps)
+            best[E] = min(best[E], (time.perf_counter() - start) / E)
+    return min(best, key=best.__getitem__)
