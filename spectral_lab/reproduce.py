@@ -103,17 +103,24 @@ def workers(n: int) -> Iterator[Executor | None]:
             raise
 
 
+def one_by_one(run: Callable[[Trial, str], Outcome], trials: Sequence[Trial], device: str) -> list[Outcome]:
+    """The outcomes of some trials."""
+    return [run(trial, device) for trial in trials]
+
+
 def outcomes(
-    run: Callable[[Trial, str], Outcome], trials: Sequence[Trial], device: str, pool: Executor | None
-) -> Iterator[tuple[int, Outcome]]:
-    """(number of the trial, outcome), as they are done."""
+    recipe: Recipe, trials: Sequence[Trial], device: str, pool: Executor | None
+) -> Iterator[tuple[Sequence[Trial], Sequence[Outcome]]]:
+    """Some trials with their outcomes, as they are done."""
+    run = recipe.together or partial(one_by_one, recipe.run)
+    pieces = [trials[k : k + recipe.chunk] for k in range(0, len(trials), recipe.chunk)]
     if pool is None:
-        for k, trial in enumerate(trials):
-            yield k, run(trial, device)
+        for piece in pieces:
+            yield piece, run(piece, device)
     else:
-        numbers = {pool.submit(run, trial, device): k for k, trial in enumerate(trials)}
-        for future in as_completed(numbers):
-            yield numbers[future], future.result()
+        futures = {pool.submit(run, piece, device): piece for piece in pieces}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def reproduce(
@@ -149,10 +156,11 @@ def reproduce(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task(recipe.name, total=len(trials), completed=len(trials) - len(left))
-        for k, outcome in outcomes(recipe.run, left, device, pool):
-            known[key(left[k], device)] = outcome
-            remember(out / TRIALS, key(left[k], device), outcome)
-            progress.update(bar, advance=1)
+        for piece, found in outcomes(recipe, left, device, pool):
+            for trial, outcome in zip(piece, found, strict=True):
+                known[key(trial, device)] = outcome
+                remember(out / TRIALS, key(trial, device), outcome)
+            progress.update(bar, advance=len(piece))
     done = [Done(trial, known[key(trial, device)]) for trial in trials]
     content = {
         "recipe": recipe.name,

@@ -1,8 +1,8 @@
 """The papers' figures and tables as named recipes; :mod:`spectral_lab.reproduce` runs them."""
 
-from spectral_lab.recipes import pre, structure
+from spectral_lab.recipes import pre, sparcs, structure
 from spectral_lab.recipes.recipe import SCALES, Done, Finding, Outcome, Recipe, Setting, Trial
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*structure.RECIPES, *pre.RECIPES)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*structure.RECIPES, *sparcs.RECIPES, *pre.RECIPES)}
 
 __all__ = ["RECIPES", "SCALES", "Done", "Finding", "Outcome", "Recipe", "Setting", "Trial"]

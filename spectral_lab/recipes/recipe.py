@@ -43,6 +43,8 @@ class Recipe:
         settings: for each scale what is varied and how long; "smoke" only shows that the recipe runs.
         trials: all runs of a setting.
         run: one run on a device ("cpu" or "cuda"); the same trial gives the same outcome there.
+        together: many runs at once, with the outcomes that ``run`` would have; None is one after the other.
+        chunk: how many trials ``together`` gets at a time.
         draw: all outcomes on a figure.
         findings: what the paper says against what came out.
         size: of the picture in inches.
@@ -57,6 +59,8 @@ class Recipe:
     draw: Callable[[Sequence[Done], Figure], None]
     findings: Callable[[Sequence[Done]], list[Finding]]
     size: tuple[float, float] = (6.4, 4.2)
+    together: Callable[[Sequence[Trial], str], list[Outcome]] | None = None
+    chunk: int = 1
 
     def setting(self, scale: str) -> Setting:
         """The setting of a scale.

@@ -1,0 +1,310 @@
+r"""The first experiment of *SPARCS* (Peri et al., Section 5 and App. E): when does a network grow its hidden layer?
+
+3-300-1 (the third input is the bias node) learns the α–β family, and starts as a perceptron.  How much passes through its
+hidden layer is the norm of Γ (E.1); how much it is switched on, the norm of λ_1 and λ_2 together.  As in Table 3 the points
+are the same for all networks (seed 42), λ_1 is trained, and Ω is the norm of λ, not squared, which is what the authors' code
+does under the name L2.
+
+The paper trains 100 networks for each of 42 tasks, one after the other; here they are trained
+together (:mod:`spectral_lab.ensembles`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from spectral_lab.ensembles import train_ensemble
+from spectral_lab.networks import SpectralNet
+from spectral_lab.plotting import NEGATIVE, POSITIVE, plot_network, plot_series, plot_square
+from spectral_lab.recipes.recipe import SCALES, Done, Finding, Outcome, Recipe, Setting, Trial
+from spectral_lab.tasks import alpha_beta, alpha_beta_target
+from spectral_lab.topology import graph
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BETAS = (5, 1000)
+STYLES = ((NEGATIVE, "o"), (POSITIVE, "s"))  # of β = 5 and 1000
+TABLE_3 = {"lr": 1e-3, "batch_size": 100, "hidden": 300, "rho": 1e-4, "n": 10_000}
+DATA_SEED = 42
+SETTINGS: dict[str, dict[str, Any]] = {
+    "smoke": TABLE_3 | {"alphas": 3, "seeds": 2, "epochs": 3, "hidden": 20, "n": 500},
+    "class": TABLE_3 | {"alphas": 11, "seeds": 5, "epochs": 300},
+    "paper": TABLE_3 | {"alphas": 21, "seeds": 100, "epochs": 300},
+}
+MAGNIFIED = 20  # how many times larger the errors of Fig. 12 are drawn
+COUNTED = {"weights of all pairs of layers": "direct", "eigenvectors and eigenvalues": "spectral"}
+CHUNK = 22  # networks at a time: more leave the cache of a processor, fewer keep it waiting
+
+
+def trials(setting: Setting) -> list[Trial]:
+    """Both β, every α, every seed; trials that are trained together stand together."""
+    fixed = {name: setting[name] for name in (*TABLE_3, "epochs")}
+    steps = setting["alphas"] - 1
+    return [
+        {"task": "alpha-beta", "alpha": k / steps, "beta": beta, "seed": seed, **fixed}
+        for beta in BETAS
+        for seed in range(setting["seeds"])
+        for k in range(setting["alphas"])
+    ]
+
+
+def run(trial: Trial, device: str = "cpu") -> Outcome:
+    """Train one network."""
+    return run_together([trial], device)[0]
+
+
+def run_together(trials: Sequence[Trial], device: str = "cpu") -> list[Outcome]:
+    """Train the networks of trials that differ in α, β and the seed only."""
+    start, first = time.perf_counter(), trials[0]
+    tasks = [alpha_beta(t["alpha"], t["beta"], t["n"], seed=DATA_SEED) for t in trials]
+    x, y = (torch.stack(parts).to(device) for parts in zip(*tasks, strict=True))
+    networks = [
+        SpectralNet([2, t["hidden"], 1], generator=torch.Generator().manual_seed(t["seed"]), device=device) for t in trials
+    ]
+    training = train_ensemble(
+        networks,
+        x,
+        y,
+        epochs=first["epochs"],
+        lr=first["lr"],
+        batch_size=first["batch_size"],
+        rho=[t["rho"] for t in trials],
+        penalty="l2_norm",
+        seeds=[t["seed"] for t in trials],
+    )
+    (record,) = training
+    numbers = {name: p.detach() for name, p in training.ensemble.parameters.items()}
+    switched_on = torch.cat([numbers["eigenvalues.0"], numbers["eigenvalues.1"]], dim=-1).norm(dim=-1)
+    assert record.path_norm is not None and record.live is not None  # noqa: PT018
+    seconds = (time.perf_counter() - start) / len(trials)
+    outcomes: list[Outcome] = [
+        {
+            "path_norm": round(float(record.path_norm[k]), 6),
+            "eigenvalue_norm": round(float(switched_on[k]), 6),
+            "live": int(record.live[k]),
+            "data_loss": float(f"{float(record.data_loss[k]):.4g}"),
+            "seconds": round(seconds, 2),
+        }
+        for k in range(len(trials))
+    ]
+    for k, trial in enumerate(trials):
+        if trial.get("keep"):
+            outcomes[k]["numbers"] = {name: rounded(p[k].tolist()) for name, p in numbers.items()}
+    return outcomes
+
+
+def rounded(values: Any) -> Any:
+    """Nested lists of numbers with five digits each."""
+    return [rounded(value) for value in values] if isinstance(values, list) else float(f"{values:.5g}")
+
+
+# ---------------------------------------------------------------- how much passes through the hidden layer
+
+
+def series(done: Sequence[Done], quantity: Callable[[Outcome], float], *, normalised: bool) -> dict[int, Any]:
+    """For each β: values of α, means and standard deviations over the seeds, as shares of the largest mean if normalised."""
+    groups: dict[tuple[int, float], list[float]] = {}
+    for one in done:
+        groups.setdefault((one.trial["beta"], one.trial["alpha"]), []).append(quantity(one.outcome))
+    found = {}
+    for beta in sorted({beta for beta, _ in groups}):
+        alphas = sorted(alpha for b, alpha in groups if b == beta)
+        means = [mean(groups[beta, alpha]) for alpha in alphas]
+        spreads = [stdev(groups[beta, alpha]) if len(groups[beta, alpha]) > 1 else 0.0 for alpha in alphas]
+        unit = max(means) if normalised else 1.0
+        found[beta] = (alphas, [value / unit for value in means], [value / unit for value in spreads])
+    return found
+
+
+def path_norm(outcome: Outcome) -> float:
+    """‖Γ‖ (E.1)."""
+    return outcome["path_norm"]
+
+
+def squared_path_norm(outcome: Outcome) -> float:
+    """‖Γ‖²."""
+    return outcome["path_norm"] ** 2
+
+
+def eigenvalue_norm(outcome: Outcome) -> float:
+    """The norm of λ_1 and λ_2 together."""
+    return outcome["eigenvalue_norm"]
+
+
+def draw(done: Sequence[Done], figure: Figure, *, quantity: Callable[[Outcome], float], label: str, normalised: bool) -> None:
+    """The quantity against α, a curve for each β."""
+    ax = figure.subplots()
+    curves = series(done, quantity, normalised=normalised)
+    plot_series({rf"$\beta = {beta}$": curve for beta, curve in curves.items()}, ax, styles=STYLES)
+    ax.set(xlabel=r"non-linearity $\alpha$", ylabel=label)
+
+
+def transition_findings(done: Sequence[Done], *, quantity: Callable[[Outcome], float]) -> list[Finding]:
+    """The hidden layer is off at α = 0; it comes smoothly for the small β, and all at once at α = ½ for the large one."""
+    (_, smooth, spreads), (alphas, sharp, _) = (series(done, quantity, normalised=True)[beta] for beta in BETAS)
+    ratio = max(smooth[0] / smooth[-1], sharp[0] / sharp[-1])
+    steps = [after - before for before, after in pairwise(smooth)]
+    below, above = (
+        mean(value for alpha, value in zip(alphas, sharp, strict=True) if (alpha > 0.5) is side and alpha != 0.5)
+        for side in (False, True)
+    )
+    return [
+        Finding("at α = 0, relative to α = 1", "0", f"{ratio:.1e} at most", ratio < 1e-2),
+        Finding("β = 5", "rises smoothly with α", f"the largest of {len(steps)} steps is {max(steps):.2f}", max(steps) < 0.35),
+        Finding(
+            "β = 1000, mean below and above α = ½", "jumps at ½", f"{below:.1e} and {above:.2f}", below < 0.02 < 0.9 < above
+        ),
+        Finding("largest standard deviation over the seeds", "small", f"{max(spreads):.3f}", max(spreads) < 0.1),
+    ]
+
+
+def fit_findings(done: Sequence[Done]) -> list[Finding]:
+    """All networks fit their task."""
+    worst = max(one.outcome["data_loss"] for one in done)
+    return [Finding("largest mean squared error", "all fit adequately", f"{worst:.1e}", worst < 1e-3)]
+
+
+# ---------------------------------------------------------------- what the networks look like
+
+
+def kept_trials(setting: Setting) -> list[Trial]:
+    """A few α at the small β, with the numbers of the trained networks."""
+    few = [trial for trial in trials({**setting, "alphas": setting["shown"]}) if trial["beta"] == BETAS[0]]
+    return [trial | {"keep": True} for trial in few]
+
+
+def network_of(done: Done) -> SpectralNet:
+    """The trained network of a trial with its numbers."""
+    network = SpectralNet([2, done.trial["hidden"], 1])
+    network.load_state_dict({name: torch.tensor(values) for name, values in done.outcome["numbers"].items()})
+    return network
+
+
+def draw_fits(done: Sequence[Done], figure: Figure) -> None:
+    """Figs 11 and 12: the task, what the first network answers, and the difference, a column for each α."""
+    ours = [one for one in done if one.trial["seed"] == 0]
+    axis = torch.linspace(-1, 1, 41)
+    points = torch.stack(torch.meshgrid(axis, axis.flip(0), indexing="xy"), dim=-1)
+    for one, column in zip(ours, figure.subplots(3, len(ours), squeeze=False).T, strict=True):
+        target = alpha_beta_target(points, one.trial["alpha"], one.trial["beta"]).squeeze(-1)
+        with torch.no_grad():
+            answer = network_of(one)(points).squeeze(-1)
+        error = answer - target
+        limit = float(target.abs().max())
+        names = (rf"task, $\alpha = {one.trial['alpha']:g}$", "network", f"difference × {MAGNIFIED}")
+        for ax, values, name in zip(column, (target, answer, MAGNIFIED * error), names, strict=True):
+            plot_square(values.tolist(), ax, limit=limit, title=name)
+
+
+def draw_architectures(done: Sequence[Done], figure: Figure) -> None:
+    """Fig. 15: the first network of each α, links with a weight above 0.01."""
+    ours = [one for one in done if one.trial["seed"] == 0]
+    for one, ax in zip(ours, figure.subplots(1, len(ours), squeeze=False)[0], strict=True):
+        plot_network(graph(network_of(one), min_weight=0.01), ax)
+        ax.set_title(rf"$\alpha = {one.trial['alpha']:g}$, {one.outcome['live']} live", fontsize="small")
+
+
+def architecture_findings(done: Sequence[Done]) -> list[Finding]:
+    """Two layers at α = 0, and more hidden neurons the less linear the task."""
+    alphas = sorted({one.trial["alpha"] for one in done})
+    live = [mean(one.outcome["live"] for one in done if one.trial["alpha"] == alpha) for alpha in alphas]
+    ours = ", ".join(f"{count:.0f} at {alpha:g}" for alpha, count in zip(alphas, live, strict=True))
+    return [Finding("live hidden neurons against α", "none at low α", ours, live[0] == 0 and live[-1] > 0)]
+
+
+# ---------------------------------------------------------------- how many numbers
+
+
+def count(layers: int, width: int = 100) -> dict[str, int]:
+    """Numbers to train with equal layers and all skip links: as weights, and as eigenvectors and eigenvalues (Fig. 8)."""
+    network = SpectralNet([width] * layers, bias=False, device="meta")
+    direct = sum(network.nodes[i] * network.nodes[j] for i in range(layers) for j in range(i))
+    return {"direct": direct, "spectral": sum(p.numel() for p in network.parameters())}
+
+
+def draw_counts(done: Sequence[Done], figure: Figure) -> None:
+    """Both numbers against the number of layers."""
+    ax, layers = figure.subplots(), range(2, 17)
+    counts = [count(n) for n in layers]
+    curves = {name: (layers, [c[key] for c in counts], [0.0] * len(counts)) for name, key in COUNTED.items()}
+    plot_series(curves, ax, styles=((NEGATIVE, "o"), (POSITIVE, "s")))
+    ax.set(xlabel="layers, input and output included", ylabel="numbers to train", yscale="log")
+
+
+def count_findings(done: Sequence[Done]) -> list[Finding]:
+    """Direct space needs more, but for two layers."""
+    two, three = count(2), count(3)
+    return [
+        Finding(
+            "two layers",
+            "direct parameterization has a slight advantage",
+            f"{two['direct']:,} against {two['spectral']:,}",
+            0 < two["spectral"] - two["direct"] < 0.05 * two["direct"],
+        ),
+        Finding(
+            "three layers and more",
+            "spectral needs significantly fewer",
+            f"{three['spectral']:,} against {three['direct']:,} at three",
+            all(count(n)["spectral"] < 0.7 * count(n)["direct"] for n in range(3, 17)),
+        ),
+    ]
+
+
+# ---------------------------------------------------------------- the recipes
+
+
+def against_alpha(name: str, source: str, title: str, quantity: Callable[[Outcome], float], label: str) -> Recipe:
+    """A recipe for a quantity against α at both β."""
+    picture = partial(draw, quantity=quantity, label=label, normalised=quantity is not path_norm)
+    findings = partial(transition_findings, quantity=quantity)
+    return Recipe(name, source, title, SETTINGS, trials, run, picture, findings, together=run_together, chunk=CHUNK)
+
+
+SHOWN = {scale: setting | {"shown": 3 if scale == "smoke" else 5} for scale, setting in SETTINGS.items()}
+for_fits = partial(Recipe, settings=SHOWN, trials=kept_trials, run=run, together=run_together, chunk=CHUNK)
+RECIPES = (
+    against_alpha("sparcs-fig-7", "SPARCS Fig. 7", "what passes through the hidden layer", path_norm, r"$\|\Gamma\|$"),
+    Recipe(
+        "sparcs-fig-8",
+        "SPARCS Fig. 8",
+        "numbers to train against layers of 100 nodes",
+        {scale: {"width": 100} for scale in SCALES},
+        lambda setting: [],
+        run,
+        draw_counts,
+        count_findings,
+    ),
+    for_fits(
+        "sparcs-fig-12", "SPARCS Figs 11, 12", "tasks and fits at β = 5", draw=draw_fits, findings=fit_findings, size=(9, 5.6)
+    ),
+    against_alpha(
+        "sparcs-fig-13",
+        "SPARCS Fig. 13",
+        "how far the eigenvalues are from the perceptron's",
+        eigenvalue_norm,
+        r"$\|(\lambda_1, \lambda_2)\|$, share of the largest",
+    ),
+    against_alpha(
+        "sparcs-fig-14",
+        "SPARCS Fig. 14",
+        "the square of what passes through the hidden layer",
+        squared_path_norm,
+        r"$\|\Gamma\|^2$, share of the largest",
+    ),
+    for_fits(
+        "sparcs-fig-15",
+        "SPARCS Fig. 15",
+        "the networks that come out at β = 5",
+        draw=draw_architectures,
+        findings=architecture_findings,
+        size=(12, 3.6),
+    ),
+)

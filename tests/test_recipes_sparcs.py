@@ -1,0 +1,88 @@
+"""The first experiment of SPARCS: trials that are trained together come out as alone, and the findings can go either way."""
+
+import pytest
+import torch
+
+from spectral_lab.networks import SpectralNet
+from spectral_lab.recipes import RECIPES, Done
+from spectral_lab.recipes.sparcs import BETAS, count, eigenvalue_norm, network_of, path_norm, run, run_together, series, trials
+from spectral_lab.tasks import alpha_beta
+
+SMOKE = RECIPES["sparcs-fig-7"].settings["smoke"]
+
+
+def made_up(smooth, sharp, seeds=(0, 1), spread=0.0):
+    """Outcomes with these norms against α, for β = 5 and 1000."""
+    return [
+        Done({"alpha": k / (len(norms) - 1), "beta": beta, "seed": seed}, {"path_norm": norm * (1 + spread * seed)})
+        for beta, norms in zip(BETAS, (smooth, sharp), strict=True)
+        for seed in seeds
+        for k, norm in enumerate(norms)
+    ]
+
+
+SMOOTH, SHARP = [0.0001, 0.1, 0.2, 0.3, 0.34], [0.0001, 0.0001, 0.2, 0.34, 0.34]
+
+
+def verdicts(smooth=SMOOTH, sharp=SHARP, **options):
+    return [finding.agrees for finding in RECIPES["sparcs-fig-7"].findings(made_up(smooth, sharp, **options))]
+
+
+def test_what_the_paper_says_agrees():
+    assert verdicts() == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("place", "changed"),
+    [
+        (0, {"smooth": [0.1, 0.1, 0.2, 0.3, 0.34]}),
+        (1, {"smooth": [0.0001, 0.0001, 0.0001, 0.34, 0.34]}),
+        (2, {"sharp": SMOOTH}),
+        (3, {"spread": 0.5}),
+    ],
+)
+def test_what_it_does_not_say_differs(place, changed):
+    found = verdicts(**changed)
+    assert not found[place]
+    assert all(found[k] for k in range(4) if k != place)
+
+
+def test_means_and_deviations_are_taken_over_the_seeds_and_shares_of_the_largest_mean():
+    found = series(made_up([1.0, 4.0], [2.0, 2.0], spread=1.0), path_norm, normalised=False)
+    assert found[5][:2] == ([0.0, 1.0], [1.5, 6.0])
+    assert found[5][2] == pytest.approx([0.5**0.5, 8**0.5])
+    shares = series(made_up([1.0, 4.0], [2.0, 2.0], spread=1.0), path_norm, normalised=True)
+    assert shares[5][1] == [0.25, 1.0]
+    assert shares[5][2] == pytest.approx([0.5**0.5 / 6, 8**0.5 / 6])
+
+
+def test_trials_that_are_trained_together_come_out_as_alone():
+    some = trials(SMOKE)[:4]
+    together = run_together(some)
+    for trial, outcome in zip(some, together, strict=True):
+        alone = run(trial)
+        assert alone["path_norm"] == pytest.approx(outcome["path_norm"], abs=2e-6)
+        assert alone["data_loss"] == pytest.approx(outcome["data_loss"], rel=1e-3)
+    assert len({outcome["path_norm"] for outcome in together}) == 4
+
+
+def test_the_norm_of_the_eigenvalues_is_that_of_the_first_two_layers_together():
+    (trial,) = (t | {"keep": True} for t in trials(SMOKE)[2:3])
+    outcome = run(trial)
+    network = network_of(Done(trial, outcome))
+    assert eigenvalue_norm(outcome) == pytest.approx(torch.cat(network.lam[:2]).norm().item(), abs=1e-5)
+
+
+def test_the_network_that_is_kept_is_the_trained_one():
+    trial = RECIPES["sparcs-fig-12"].trials(SMOKE | {"shown": 3})[2] | {"epochs": 20}
+    outcome = run(trial)
+    network = network_of(Done(trial, outcome))
+    x, y = alpha_beta(trial["alpha"], trial["beta"], trial["n"], seed=42)
+    assert (network(x) - y).square().mean().item() == pytest.approx(outcome["data_loss"], rel=0.5)
+    start = SpectralNet([2, trial["hidden"], 1], generator=torch.Generator().manual_seed(trial["seed"]))
+    assert (start(x) - y).square().mean().item() > 2 * outcome["data_loss"]
+
+
+def test_the_numbers_of_fig_8_are_those_of_the_networks():
+    assert count(2) == {"direct": 10_000, "spectral": 10_200}
+    assert count(5, width=3) == {"direct": 10 * 9, "spectral": 4 * 9 + 5 * 3}
