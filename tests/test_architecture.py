@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "training": {"networks", "penalties", "snapshots", "topology"},
     "ensembles": {"decomposition", "networks", "penalties", "topology", "training"},
     "sweeps": {"", "files"},  # the package's version
+    "search": {"ensembles", "networks", "sweeps", "tasks"},
     "stacks": {"bases", "conversion", "layers"},
     "storage": {"direct", "files", "networks", "penalties", "snapshots", "stacks", "training"},
     "exchange": {"conversion", "files", "networks"},

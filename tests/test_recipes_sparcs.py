@@ -14,7 +14,7 @@ SMOKE = RECIPES["sparcs-fig-7"].settings["smoke"]
 def made_up(smooth, sharp, seeds=(0, 1), spread=0.0):
     """Outcomes with these norms against α, for β = 5 and 1000."""
     return [
-        Done({"alpha": k / (len(norms) - 1), "beta": beta, "seed": seed}, {"path_norm": norm * (1 + spread * seed)})
+        Done({"search": {"alpha": k / (len(norms) - 1), "beta": beta, "seed": seed}}, {"path_norm": norm * (1 + spread * seed)})
         for beta, norms in zip(BETAS, (smooth, sharp), strict=True)
         for seed in seeds
         for k, norm in enumerate(norms)
@@ -67,19 +67,19 @@ def test_trials_that_are_trained_together_come_out_as_alone():
 
 
 def test_the_norm_of_the_eigenvalues_is_that_of_the_first_two_layers_together():
-    (trial,) = (t | {"keep": True} for t in trials(SMOKE)[2:3])
+    trial = trials(SMOKE, keep=True)[2]
     outcome = run(trial)
     network = network_of(Done(trial, outcome))
     assert eigenvalue_norm(outcome) == pytest.approx(torch.cat(network.lam[:2]).norm().item(), abs=1e-5)
 
 
 def test_the_network_that_is_kept_is_the_trained_one():
-    trial = RECIPES["sparcs-fig-12"].trials(SMOKE | {"shown": 3})[2] | {"epochs": 20}
+    trial = RECIPES["sparcs-fig-12"].trials(SMOKE | {"shown": 3, "epochs": 20})[2]
     outcome = run(trial)
-    network = network_of(Done(trial, outcome))
-    x, y = alpha_beta(trial["alpha"], trial["beta"], trial["n"], seed=42)
+    network, search = network_of(Done(trial, outcome)), trial["search"]
+    x, y = alpha_beta(search["alpha"], search["beta"], search["n"], seed=42)
     assert (network(x) - y).square().mean().item() == pytest.approx(outcome["data_loss"], rel=0.5)
-    start = SpectralNet([2, trial["hidden"], 1], generator=torch.Generator().manual_seed(trial["seed"]))
+    start = SpectralNet([2, *search["hidden"], 1], generator=torch.Generator().manual_seed(search["seed"]))
     assert (start(x) - y).square().mean().item() > 2 * outcome["data_loss"]
 
 

@@ -6,7 +6,7 @@ are the same for all networks (seed 42), λ_1 is trained, and Ω is the norm of 
 does under the name L2.
 
 The paper trains 100 networks for each of 42 tasks, one after the other; here they are trained
-together (:mod:`spectral_lab.ensembles`).
+together (:mod:`spectral_lab.search`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from spectral_lab.ensembles import train_ensemble
 from spectral_lab.networks import SpectralNet
 from spectral_lab.plotting import NEGATIVE, POSITIVE, plot_network, plot_series, plot_square
 from spectral_lab.recipes.recipe import SCALES, Done, Finding, Outcome, Recipe, Setting, Trial
-from spectral_lab.tasks import alpha_beta, alpha_beta_target
+from spectral_lab.search import Search
+from spectral_lab.tasks import alpha_beta_target
 from spectral_lab.topology import graph
 
 if TYPE_CHECKING:
@@ -32,27 +32,25 @@ if TYPE_CHECKING:
 
 BETAS = (5, 1000)
 STYLES = ((NEGATIVE, "o"), (POSITIVE, "s"))  # of β = 5 and 1000
-TABLE_3 = {"lr": 1e-3, "batch_size": 100, "hidden": 300, "rho": 1e-4, "n": 10_000}
-DATA_SEED = 42
-SETTINGS: dict[str, dict[str, Any]] = {
-    "smoke": TABLE_3 | {"alphas": 3, "seeds": 2, "epochs": 3, "hidden": 20, "n": 500},
-    "class": TABLE_3 | {"alphas": 11, "seeds": 5, "epochs": 300},
-    "paper": TABLE_3 | {"alphas": 21, "seeds": 100, "epochs": 300},
-}
 MAGNIFIED = 20  # how many times larger the errors of Fig. 12 are drawn
 COUNTED = {"weights of all pairs of layers": "direct", "eigenvectors and eigenvalues": "spectral"}
-CHUNK = 22  # networks at a time: more leave the cache of a processor, fewer keep it waiting
+# All that is not said here is as in Table 3, which the defaults of Search are.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "smoke": {"alphas": 3, "seeds": 2, "epochs": 3, "hidden": [20], "n": 500},
+    "class": {"alphas": 11, "seeds": 5, "epochs": 300, "hidden": [300], "n": 10_000},
+    "paper": {"alphas": 21, "seeds": 100, "epochs": 300, "hidden": [300], "n": 10_000},
+}
 
 
-def trials(setting: Setting) -> list[Trial]:
-    """Both β, every α, every seed; trials that are trained together stand together."""
-    fixed = {name: setting[name] for name in (*TABLE_3, "epochs")}
-    steps = setting["alphas"] - 1
+def trials(setting: Setting, *, betas: Sequence[float] = BETAS, keep: bool = False) -> list[Trial]:
+    """Each β, every seed, every α; trials that are trained together stand together."""
+    fixed = {name: setting[name] for name in ("epochs", "hidden", "n")}
+    alphas = [k / (setting["alphas"] - 1) for k in range(setting["alphas"])]
     return [
-        {"task": "alpha-beta", "alpha": k / steps, "beta": beta, "seed": seed, **fixed}
-        for beta in BETAS
+        {"search": {"alpha": alpha, "beta": beta, "seed": seed, **fixed}, "keep": keep}
+        for beta in betas
         for seed in range(setting["seeds"])
-        for k in range(setting["alphas"])
+        for alpha in alphas
     ]
 
 
@@ -62,48 +60,22 @@ def run(trial: Trial, device: str = "cpu") -> Outcome:
 
 
 def run_together(trials: Sequence[Trial], device: str = "cpu") -> list[Outcome]:
-    """Train the networks of trials that differ in α, β and the seed only."""
-    start, first = time.perf_counter(), trials[0]
-    tasks = [alpha_beta(t["alpha"], t["beta"], t["n"], seed=DATA_SEED) for t in trials]
-    x, y = (torch.stack(parts).to(device) for parts in zip(*tasks, strict=True))
-    networks = [
-        SpectralNet([2, t["hidden"], 1], generator=torch.Generator().manual_seed(t["seed"]), device=device) for t in trials
-    ]
-    training = train_ensemble(
-        networks,
-        x,
-        y,
-        epochs=first["epochs"],
-        lr=first["lr"],
-        batch_size=first["batch_size"],
-        rho=[t["rho"] for t in trials],
-        penalty="l2_norm",
-        seeds=[t["seed"] for t in trials],
-    )
-    (record,) = training
-    numbers = {name: p.detach() for name, p in training.ensemble.parameters.items()}
-    switched_on = torch.cat([numbers["eigenvalues.0"], numbers["eigenvalues.1"]], dim=-1).norm(dim=-1)
-    assert record.path_norm is not None and record.live is not None  # noqa: PT018
-    seconds = (time.perf_counter() - start) / len(trials)
-    outcomes: list[Outcome] = [
-        {
-            "path_norm": round(float(record.path_norm[k]), 6),
-            "eigenvalue_norm": round(float(switched_on[k]), 6),
-            "live": int(record.live[k]),
-            "data_loss": float(f"{float(record.data_loss[k]):.4g}"),
-            "seconds": round(seconds, 2),
-        }
-        for k in range(len(trials))
-    ]
-    for k, trial in enumerate(trials):
-        if trial.get("keep"):
-            outcomes[k]["numbers"] = {name: rounded(p[k].tolist()) for name, p in numbers.items()}
-    return outcomes
+    """Train the networks of some trials at once."""
+    start = time.perf_counter()
+    points = [{**trial["search"], "hidden": tuple(trial["search"]["hidden"]), "device": device} for trial in trials]
+    outcomes: list[Outcome] = []
+    for trial, (network, found) in zip(trials, Search().trained(points), strict=True):
+        numbers = {name: rounded(p.tolist()) for name, p in network.state_dict().items()} if trial["keep"] else {}
+        outcomes.append({name: rounded(value) for name, value in found.items()} | ({"numbers": numbers} if numbers else {}))
+    seconds = round((time.perf_counter() - start) / len(trials), 2)
+    return [outcome | {"seconds": seconds} for outcome in outcomes]
 
 
 def rounded(values: Any) -> Any:
-    """Nested lists of numbers with five digits each."""
-    return [rounded(value) for value in values] if isinstance(values, list) else float(f"{values:.5g}")
+    """Nested lists of numbers, or a number, with five digits each."""
+    if isinstance(values, list):
+        return [rounded(value) for value in values]
+    return values if isinstance(values, int) else float(f"{values:.5g}")
 
 
 # ---------------------------------------------------------------- how much passes through the hidden layer
@@ -113,7 +85,7 @@ def series(done: Sequence[Done], quantity: Callable[[Outcome], float], *, normal
     """For each β: values of α, means and standard deviations over the seeds, as shares of the largest mean if normalised."""
     groups: dict[tuple[int, float], list[float]] = {}
     for one in done:
-        groups.setdefault((one.trial["beta"], one.trial["alpha"]), []).append(quantity(one.outcome))
+        groups.setdefault((one.trial["search"]["beta"], one.trial["search"]["alpha"]), []).append(quantity(one.outcome))
     found = {}
     for beta in sorted({beta for beta, _ in groups}):
         alphas = sorted(alpha for b, alpha in groups if b == beta)
@@ -125,12 +97,12 @@ def series(done: Sequence[Done], quantity: Callable[[Outcome], float], *, normal
 
 
 def path_norm(outcome: Outcome) -> float:
-    """‖Γ‖ (E.1)."""
+    """What passes through the hidden layer: ‖Γ‖ (E.1)."""
     return outcome["path_norm"]
 
 
 def squared_path_norm(outcome: Outcome) -> float:
-    """‖Γ‖²."""
+    """Its square, ‖Γ‖², as in Fig. 14."""
     return outcome["path_norm"] ** 2
 
 
@@ -177,45 +149,44 @@ def fit_findings(done: Sequence[Done]) -> list[Finding]:
 
 def kept_trials(setting: Setting) -> list[Trial]:
     """A few α at the small β, with the numbers of the trained networks."""
-    few = [trial for trial in trials({**setting, "alphas": setting["shown"]}) if trial["beta"] == BETAS[0]]
-    return [trial | {"keep": True} for trial in few]
+    return trials({**setting, "alphas": setting["shown"]}, betas=BETAS[:1], keep=True)
 
 
 def network_of(done: Done) -> SpectralNet:
     """The trained network of a trial with its numbers."""
-    network = SpectralNet([2, done.trial["hidden"], 1])
+    network = SpectralNet([2, *done.trial["search"]["hidden"], 1])
     network.load_state_dict({name: torch.tensor(values) for name, values in done.outcome["numbers"].items()})
     return network
 
 
 def draw_fits(done: Sequence[Done], figure: Figure) -> None:
     """Figs 11 and 12: the task, what the first network answers, and the difference, a column for each α."""
-    ours = [one for one in done if one.trial["seed"] == 0]
+    ours = [one for one in done if one.trial["search"]["seed"] == 0]
     axis = torch.linspace(-1, 1, 41)
     points = torch.stack(torch.meshgrid(axis, axis.flip(0), indexing="xy"), dim=-1)
     for one, column in zip(ours, figure.subplots(3, len(ours), squeeze=False).T, strict=True):
-        target = alpha_beta_target(points, one.trial["alpha"], one.trial["beta"]).squeeze(-1)
+        target = alpha_beta_target(points, one.trial["search"]["alpha"], one.trial["search"]["beta"]).squeeze(-1)
         with torch.no_grad():
             answer = network_of(one)(points).squeeze(-1)
         error = answer - target
         limit = float(target.abs().max())
-        names = (rf"task, $\alpha = {one.trial['alpha']:g}$", "network", f"difference × {MAGNIFIED}")
+        names = (rf"task, $\alpha = {one.trial['search']['alpha']:g}$", "network", f"difference × {MAGNIFIED}")
         for ax, values, name in zip(column, (target, answer, MAGNIFIED * error), names, strict=True):
             plot_square(values.tolist(), ax, limit=limit, title=name)
 
 
 def draw_architectures(done: Sequence[Done], figure: Figure) -> None:
     """Fig. 15: the first network of each α, links with a weight above 0.01."""
-    ours = [one for one in done if one.trial["seed"] == 0]
+    ours = [one for one in done if one.trial["search"]["seed"] == 0]
     for one, ax in zip(ours, figure.subplots(1, len(ours), squeeze=False)[0], strict=True):
         plot_network(graph(network_of(one), min_weight=0.01), ax)
-        ax.set_title(rf"$\alpha = {one.trial['alpha']:g}$, {one.outcome['live']} live", fontsize="small")
+        ax.set_title(rf"$\alpha = {one.trial['search']['alpha']:g}$, {one.outcome['live']} live", fontsize="small")
 
 
 def architecture_findings(done: Sequence[Done]) -> list[Finding]:
     """Two layers at α = 0, and more hidden neurons the less linear the task."""
-    alphas = sorted({one.trial["alpha"] for one in done})
-    live = [mean(one.outcome["live"] for one in done if one.trial["alpha"] == alpha) for alpha in alphas]
+    alphas = sorted({one.trial["search"]["alpha"] for one in done})
+    live = [mean(one.outcome["live"] for one in done if one.trial["search"]["alpha"] == alpha) for alpha in alphas]
     ours = ", ".join(f"{count:.0f} at {alpha:g}" for alpha, count in zip(alphas, live, strict=True))
     return [Finding("live hidden neurons against α", "none at low α", ours, live[0] == 0 and live[-1] > 0)]
 
@@ -265,11 +236,11 @@ def against_alpha(name: str, source: str, title: str, quantity: Callable[[Outcom
     """A recipe for a quantity against α at both β."""
     picture = partial(draw, quantity=quantity, label=label, normalised=quantity is not path_norm)
     findings = partial(transition_findings, quantity=quantity)
-    return Recipe(name, source, title, SETTINGS, trials, run, picture, findings, together=run_together, chunk=CHUNK)
+    return Recipe(name, source, title, SETTINGS, trials, run, picture, findings, together=run_together, chunk=Search.chunk)
 
 
 SHOWN = {scale: setting | {"shown": 3 if scale == "smoke" else 5} for scale, setting in SETTINGS.items()}
-for_fits = partial(Recipe, settings=SHOWN, trials=kept_trials, run=run, together=run_together, chunk=CHUNK)
+for_fits = partial(Recipe, settings=SHOWN, trials=kept_trials, run=run, together=run_together, chunk=Search.chunk)
 RECIPES = (
     against_alpha("sparcs-fig-7", "SPARCS Fig. 7", "what passes through the hidden layer", path_norm, r"$\|\Gamma\|$"),
     Recipe(
