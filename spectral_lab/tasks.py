@@ -134,6 +134,44 @@ def alpha_beta(
     return Data(x, y + noise * torch.randn(n, 1, generator=generator))
 
 
+def rotation(dim: int, generator: torch.Generator) -> Tensor:
+    """A random rotation of dim-dimensional space, uniform on SO(dim): (dim, dim).
+
+    The Q of a Gaussian matrix is uniform on O(dim) once the signs of R's diagonal are taken into it; a reflection becomes a
+    rotation when one axis is turned round.
+    """
+    Q, R = torch.linalg.qr(torch.randn(dim, dim, generator=generator, dtype=torch.float64))
+    Q = Q * R.diagonal().sign()
+    Q[:, 0] *= torch.linalg.det(Q).sign()
+    return Q.to(torch.get_default_dtype())
+
+
+def rotated_relu(n: int, *, dim: int = 20, seed: int = 0, data_seed: int = 0) -> Data:
+    r"""n points of a task that one hidden layer of dim nodes solves, and none without one (SPARCS 5.2).
+
+    .. math:: t(x) = W^{(2)} \max(W^{(1)} x, 0), \qquad W^{(1)}, W^{(2)} \in SO(d), \qquad x \sim U([-1, 1]^d)
+
+    Args:
+        n: number of points.
+        dim: d, number of inputs, of hidden nodes and of outputs.
+        seed: of the two rotations.
+        data_seed: of the points.
+
+    Returns:
+        x (n, dim) and y (n, dim), of torch's default float type.
+
+    Raises:
+        ValueError: n or dim that is no whole number of at least 1.
+    """
+    for name, value in {"n": n, "dim": dim}.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} = {value!r}; wanted a whole number of at least 1")
+    generator = torch.Generator().manual_seed(seed)
+    W1, W2 = (rotation(dim, generator) for _ in range(2))
+    x = 2 * torch.rand(n, dim, generator=torch.Generator().manual_seed(data_seed)) - 1
+    return Data(x, torch.relu(x @ W1.mT) @ W2.mT)
+
+
 def digits(*, validation: float = 0.2, seed: int = 0) -> Split:
     """1,797 images of handwritten digits, 8 × 8 pixels, from the UCI collection; part of the package, no download.
 

@@ -258,3 +258,50 @@ def test_a_file_with_pickled_objects_is_not_unpickled(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="allow_pickle"):
         digits()
     assert not tmp_path.joinpath("code_ran").exists()
+
+
+# -- the task of two rotations -------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 12), seeds)
+def test_a_rotation_keeps_lengths_and_orientation(dim, seed):
+    Q = tasks.rotation(dim, torch.Generator().manual_seed(seed))
+    assert_close(Q @ Q.mT, torch.eye(dim), atol=1e-5, rtol=0)
+    assert_close(torch.linalg.det(Q.double()).item(), 1.0, atol=1e-5, rtol=0)
+
+
+def test_rotations_are_uniform_where_that_can_be_seen():
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.stack([tasks.rotation(3, generator) for _ in range(4000)])
+    assert drawn.mean(0).abs().max() < 0.05  # no direction is preferred, nor its opposite
+    assert_close(drawn.square().mean(0), torch.full((3, 3), 1 / 3), atol=0.03, rtol=0)
+    # the trace of a uniform rotation of space has mean 0 and variance 1
+    traces = drawn.diagonal(dim1=1, dim2=2).sum(1)
+    assert abs(traces.mean()) < 0.06
+    assert abs(traces.var() - 1) < 0.1
+
+
+def test_the_task_of_two_rotations_is_the_printed_formula():
+    data = tasks.rotated_relu(50, dim=4, seed=3)
+    generator = torch.Generator().manual_seed(3)
+    W1, W2 = tasks.rotation(4, generator), tasks.rotation(4, generator)
+    for x, y in zip(*data, strict=True):
+        hidden = torch.stack([max(W1[i] @ x, torch.tensor(0.0)) for i in range(4)])
+        assert_close(y, W2 @ hidden)
+    assert data.x.abs().max() <= 1
+
+
+def test_a_line_does_not_fit_the_task_of_two_rotations_and_its_seeds_are_apart():
+    x, y = tasks.rotated_relu(20_000)
+    line = torch.cat([x, torch.ones(len(x), 1)], 1)
+    left = y - line @ torch.linalg.lstsq(line, y).solution
+    R2 = 1 - left.square().sum() / (y - y.mean(0)).square().sum()
+    assert_close(R2.item(), 0.738, atol=0.02, rtol=0)
+    assert_close(tasks.rotated_relu(9, data_seed=1).x, tasks.rotated_relu(9, seed=5, data_seed=1).x)
+    assert not tasks.rotated_relu(9).y.equal(tasks.rotated_relu(9, seed=5).y)
+
+
+@pytest.mark.parametrize("options", [{"n": 0}, {"n": 5, "dim": 1.5}])
+def test_a_task_of_two_rotations_says_what_it_cannot_be(options):
+    with pytest.raises(ValueError, match="wanted a whole number of at least 1"):
+        tasks.rotated_relu(**options)
