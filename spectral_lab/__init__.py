@@ -9,10 +9,12 @@ from spectral_lab.conversion import materialize, spectralize
 from spectral_lab.counting import count_parameters
 from spectral_lab.curves import pruning_curve
 from spectral_lab.direct import DirectNet
+from spectral_lab.ensembles import train_ensemble
 from spectral_lab.layers import SpectralLinear
 from spectral_lab.networks import SpectralNet
 from spectral_lab.pruning import compact, prune
 from spectral_lab.storage import load, load_network, save, save_network
+from spectral_lab.sweeps import sweep
 from spectral_lab.tasks import alpha_beta, digits
 from spectral_lab.topology import graph, path_tensor, structure
 from spectral_lab.training import Record, TrainingDiverged, train
@@ -40,5 +42,7 @@ __all__ = [
     "save_network",
     "spectralize",
     "structure",
+    "sweep",
     "train",
+    "train_ensemble",
 ]

@@ -29,14 +29,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import spectral_lab
 from spectral_lab.files import write_atomically
 
 if TYPE_CHECKING:
     import xarray
+    from rich.console import Console
 
 Value = bool | int | float | str
 Point = dict[str, Value]
@@ -285,6 +284,9 @@ def _stacked(outcomes: Sequence[Mapping[str, Any]], n: int) -> Results:
 
 @contextmanager
 def _progress(console: Console | None, total: int, completed: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console  # its import draws from the global random numbers
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console or Console(stderr=True)) as progress:
         bar = progress.add_task("sweep", total=total, completed=completed)

@@ -13,10 +13,10 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
 
 
-@pytest.mark.parametrize("code", EXAMPLES, ids=["playground", "network", "layers", "pruning"])
+@pytest.mark.parametrize("code", EXAMPLES, ids=["playground", "network", "layers", "pruning", "sweep"])
 def test_an_example_runs(code, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # it writes files
     names: dict = {}
@@ -37,6 +37,10 @@ def test_an_example_runs(code, capsys, tmp_path, monkeypatch):
         assert len(names["curve"].accuracy) == 201
         assert (names["load_network"]("small.safetensors")(names["x"]) == names["small"](names["x"])).all()
         assert "removed 140 of hidden layer 0 (by eigenvalue)" in printed
+    elif "table" in names:
+        low, _, high = names["table"]["path_norm"].mean("seed").sel(beta=5).values
+        assert low < 0.1 * high
+        assert len(list((tmp_path / "transition").glob("*.npz"))) == 2  # chunks of 16 of the 30 networks
     else:
         assert printed.startswith("100 ")
         assert names["small"].report.parameters_after > 0
