@@ -1,4 +1,4 @@
-"""Take the README's pictures of the playground in a real browser: in the middle of its story, and each preset.
+"""Take the README's pictures in a real browser: the playground in the middle of its story, each preset, the pruning bench.
 
 make figures
 """
@@ -64,8 +64,26 @@ def presets(page: Any) -> None:
     sheet.save(FIGURES / "presets.webp", quality=80)
 
 
+def pruning_bench() -> None:
+    """Half-way through pruning, with the curve of pre-training: figures/pruning-bench.png."""
+    folder = Path(tempfile.mkdtemp(prefix="screenshot-"))
+    cell = "from spectral_lab.live import PruningBench\nbench = PruningBench(share=0.8)\nbench.pretrain()\nbench"
+    lab_server.write_notebook(folder / "bench.ipynb", cell)
+    with lab_server.running(folder, "bench.ipynb") as server, lab_server.browser_page() as page:
+        lab_server.open_notebook(page, server)
+        lab_server.run_all(page)
+        bench = page.locator(".sl-bench[data-pictures]")
+        bench.wait_for(timeout=90_000)
+        page.wait_for_timeout(1500)
+        path = FIGURES / "pruning-bench.png"
+        bench.screenshot(path=path)
+        Image.open(path).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)  # fewer bytes
+        print(bench.locator(".sl-left").inner_text())
+
+
 def main() -> None:
     """Open the notebook and take all pictures."""
+    pruning_bench()
     notebook = ROOT / "notebooks" / "00_playground.ipynb"
     folder = Path(tempfile.mkdtemp(prefix="screenshot-"))
     shutil.copy(notebook, folder)

@@ -374,3 +374,62 @@ def plot_counts(counts: Mapping[str, tuple[int, str]], ax: Axes) -> Axes:
     ax.invert_yaxis()
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def plot_neurons(
+    places: Sequence[tuple[float, float]],
+    scores: Sequence[float],
+    kept: Sequence[bool],
+    links: Sequence[tuple[int, int, float]],
+    ax: Axes,
+    *,
+    colour: str = INK,
+) -> Axes:
+    """Hidden neurons and then outputs at their places, x and y in [0, 1] from the top left, with links (from, to, weight).
+
+    A hidden neuron that is kept is a disc, its area its score; the others are crosses.  Outputs are numbered squares.
+    """
+    from matplotlib.collections import LineCollection
+
+    at, hidden = [(x, 1 - y) for x, y in places], len(scores)
+    lines = [(at[source], at[target]) for source, target, _ in links]
+    tints, widths = [POSITIVE if w > 0 else NEGATIVE for *_, w in links], [0.2 + 1.5 * abs(w) for *_, w in links]
+    ax.add_collection(LineCollection(lines, colors=tints, linewidths=widths, alpha=0.4, zorder=1))
+    most = max([0.0, *scores]) or 1.0
+    for state, marker, style in ((True, "o", {"c": colour, "edgecolors": "white"}), (False, "x", {"c": FAINT})):
+        chosen = [k for k, stays in enumerate(kept) if stays == state]
+        sizes = [10 + 80 * scores[k] / most if state else 14 for k in chosen]
+        x, y = [at[k][0] for k in chosen], [at[k][1] for k in chosen]
+        ax.scatter(x, y, s=sizes, marker=marker, linewidths=0.8, zorder=2, label="kept" if state else "pruned", **style)  # type: ignore[arg-type]
+    x, y = [x for x, _ in at[hidden:]], [y for _, y in at[hidden:]]
+    ax.scatter(x, y, s=130, marker="s", c="white", edgecolors=INK, zorder=2, label="outputs")
+    for k, place in enumerate(at[hidden:]):
+        ax.text(*place, str(k), ha="center", va="center", fontsize="small", color=INK, zorder=3)
+    ax.set(xlim=(min(x for x, _ in at) - 0.05, max(x for x, _ in at) + 0.05), ylim=(-0.03, 1.03))
+    ax.set_axis_off()
+    return ax
+
+
+def plot_removal(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float], str]],
+    ax: Axes,
+    *,
+    chosen: str,
+    share: float,
+    band: tuple[Sequence[float], Sequence[float]] | None = None,
+) -> Axes:
+    """Accuracy against the share of pruned neurons: ``{label: (shares, accuracies, colour)}``, the chosen one strong.
+
+    ``band`` is the lowest and the highest accuracy of random orders, in the order of the shares; a line stands at ``share``.
+    """
+    if band is not None:
+        shares = next(iter(curves.values()))[0]
+        ax.fill_between(shares, band[0], band[1], color=FAINT, alpha=0.35, lw=0, label="random orders")
+    for name, (shares, accuracies, colour) in curves.items():
+        ax.plot(shares, accuracies, color=colour, lw=3.0 if name == chosen else 1.1, label=name)
+    shares, accuracies, colour = curves[chosen]
+    nearest = min(range(len(shares)), key=lambda k: abs(shares[k] - share))
+    ax.axvline(share, color=INK, lw=1, ls="--")
+    ax.plot([shares[nearest]], [accuracies[nearest]], "o", color=colour, ms=10, mec=INK)
+    ax.set(xlabel="share of pruned neurons", ylabel="accuracy", xlim=(0, 1.01), ylim=(0, 1))
+    return ax

@@ -29,7 +29,9 @@ from spectral_lab.plotting import (
     plot_losses,
     plot_matrix,
     plot_network,
+    plot_neurons,
     plot_race,
+    plot_removal,
     plot_section,
     plot_series,
     plot_spectrum,
@@ -88,6 +90,8 @@ CALLS = {
     "blocks": lambda ax: plot_blocks([[("identity", ""), ("zero", "")], [("full", "a"), ("diagonal", "b")]], (2, 1), ax),
     "race": lambda ax: plot_race([0, 10], {"a": ([0.1, 0.9], "#444444"), "b": ([0.1, 0.8], POSITIVE)}, ax),
     "counts": lambda ax: plot_counts({"a": (7510, "#444444"), "b": (384, POSITIVE)}, ax),
+    "neurons": lambda ax: plot_neurons([(0.3, 0.5), (0.9, 0.5)], [1.0], [True], [(0, 1, -1.0)], ax),
+    "removal": lambda ax: plot_removal({"a": ([1, 0], [0.1, 0.9], INK)}, ax, chosen="a", share=0.5, band=([0, 0], [1, 1])),
     "transition": lambda ax: plot_transition([0, 1], [0, 1], ax, reference={"β = 5": ([0, 1], [0, 1.2])}),
 }
 
@@ -485,3 +489,36 @@ def test_the_colour_of_a_series_stands_out_from_white(colour):
 def test_series_differ_in_colour_and_in_marker():
     assert all(difference(a, b) > 20 for (a, _), (b, _) in combinations(SERIES, 2))
     assert len({marker for _, marker in SERIES}) == len(SERIES)
+
+
+def test_pruned_neurons_are_crosses_and_kept_ones_discs_that_grow_with_their_score():
+    places = [(0.4, 0.2), (0.4, 0.8), (0.5, 0.2), (0.9, 0.3), (0.9, 0.7)]
+    ax = plot_neurons(places, [4.0, 2.0, 1.0], [True, False, True], [(0, 3, 1.0), (2, 4, -0.5)], axes(), colour="#123456")
+    drawn = {c.get_label(): c for c in ax.collections[1:]}
+    assert drawn["kept"].get_offsets().tolist() == [[0.4, 0.8], [0.5, 0.8]]  # from the top left
+    assert drawn["pruned"].get_offsets().tolist() == [[0.4, pytest.approx(0.2)]]
+    large, small = drawn["kept"].get_sizes()
+    assert large > small
+    assert drawn["kept"].get_paths()[0].vertices.shape != drawn["pruned"].get_paths()[0].vertices.shape
+    lines = ax.collections[0]
+    assert [to_hex(c) for c in lines.get_colors()] == [POSITIVE, NEGATIVE]
+    assert lines.get_linewidths()[0] > lines.get_linewidths()[1]
+    assert [text.get_text() for text in ax.texts] == ["0", "1"]
+
+
+def test_all_neurons_may_be_kept_or_pruned_and_all_scores_may_be_zero():
+    for kept in ([True], [False]):
+        assert len(plot_neurons([(0.5, 0.5), (0.9, 0.5)], [0.0], kept, [], axes()).collections) == 4
+
+
+def test_the_chosen_pruning_curve_is_the_strongest_and_the_mark_stands_on_it():
+    shares = [1.0, 0.5, 0.0]
+    curves = {"mine": (shares, [0.1, 0.6, 0.9], "#111111"), "random": (shares, [0.1, 0.3, 0.9], "#222222")}
+    ax = plot_removal(curves, axes(), chosen="mine", share=0.5, band=([0.1, 0.2, 0.9], [0.1, 0.5, 0.9]))
+    mine, other, line, mark = ax.lines
+    assert mine.get_linewidth() > 2 * other.get_linewidth()
+    assert list(line.get_xdata()) == [0.5, 0.5]
+    assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (0.5, 0.6)
+    heights = ax.collections[0].get_paths()[0].vertices
+    assert {tuple(v) for v in heights.tolist()} >= {(0.5, 0.2), (0.5, 0.5)}
+    assert len(plot_removal(curves, axes(), chosen="random", share=0.0).collections) == 0

@@ -1,8 +1,9 @@
-"""The live instruments, to be shown in a notebook or run from a script: ``Playground``, ``OneLayer``, ``RaceTrack``."""
+"""The live instruments, for a notebook or a script: ``Playground``, ``OneLayer``, ``RaceTrack``, ``PruningBench``."""
 
 try:
     from spectral_lab.live.onelayer import OneLayer
     from spectral_lab.live.playground import Playground
+    from spectral_lab.live.pruningbench import PruningBench
     from spectral_lab.live.race import Race
     from spectral_lab.live.racetrack import RaceTrack
 except ModuleNotFoundError as error:  # torch is there, the notebook's packages are not
@@ -10,4 +11,4 @@ except ModuleNotFoundError as error:  # torch is there, the notebook's packages 
         f"{error}. The playground needs the notebook packages: pip install 'spectral_lab[lab]'", name=error.name
     ) from error
 
-__all__ = ["OneLayer", "Playground", "Race", "RaceTrack"]
+__all__ = ["OneLayer", "Playground", "PruningBench", "Race", "RaceTrack"]
