@@ -1,16 +1,19 @@
-"""Take the README's pictures in a real browser: the playground in the middle of its story, each preset, the pruning bench.
+"""Take pictures of the instruments in a real browser: the playground in its story and presets, the bench, the classroom.
 
 make figures
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -81,14 +84,35 @@ def pruning_bench() -> None:
         print(bench.locator(".sl-left").inner_text())
 
 
-def main() -> None:
-    """Open the notebook and take all pictures."""
-    pruning_bench()
-    notebook = ROOT / "notebooks" / "00_playground.ipynb"
+def classroom(page: Any) -> None:
+    """Both students after the lesson, pruned to the teacher's size: figures/classroom.png."""
+    lab_server.kernel_says(page, "room.run(5000); room.act('teacher')")
+    page.wait_for_timeout(800)
+    page.locator(".sl-room").screenshot(path=FIGURES / "classroom.png")
+    print(lab_server.kernel_says(page, "print(room.lesson.words())"))
+
+
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[Any]:
+    """A page with a notebook of the course, none of its cells run."""
     folder = Path(tempfile.mkdtemp(prefix="screenshot-"))
-    shutil.copy(notebook, folder)
-    with lab_server.running(folder, notebook.name) as server, lab_server.browser_page() as page:
+    shutil.copy(ROOT / "notebooks" / name, folder)
+    with lab_server.running(folder, name) as server, lab_server.browser_page() as page:
         lab_server.open_notebook(page, server)
+        yield page
+
+
+def main() -> None:
+    """Open the notebooks and take all pictures."""
+    pruning_bench()
+    with opened("07_student_becomes_teacher.ipynb") as page:
+        cells = nbformat.read(ROOT / "notebooks" / "07_student_becomes_teacher.ipynb", as_version=4).cells
+        for cell in (1, next(k for k, cell in enumerate(cells) if cell.source.endswith("\nroom"))):
+            lab_server.run_cell(page, cell)
+            page.wait_for_timeout(1000)
+        page.wait_for_selector(".sl-room[data-pictures]", timeout=90_000)
+        classroom(page)
+    with opened("00_playground.ipynb") as page:
         lab_server.run_cell(page, 2)
         page.wait_for_selector(".sl-root[data-frames]", timeout=90_000)
         story(page)

@@ -433,3 +433,66 @@ def plot_removal(
     ax.plot([shares[nearest]], [accuracies[nearest]], "o", color=colour, ms=10, mec=INK)
     ax.set(xlabel="share of pruned neurons", ylabel="accuracy", xlim=(0, 1.01), ylim=(0, 1))
     return ax
+
+
+# -- teachers and students ---------------------------------------------------------------------------------------------
+
+
+def plot_relevance(shares: Mapping[str, Sequence[float]], ax: Axes, *, colours: Mapping[str, str], bins: int = 20) -> Axes:
+    """Histograms of R / max R over [0, 1] (Student Fig. 1), ``{label: values}``, above a tick for every single node."""
+    edges = [k / bins for k in range(bins + 1)]
+    ax.hist(list(shares.values()), edges, color=[colours[name] for name in shares], label=list(shares))
+    top = ax.get_ylim()[1]
+    for row, (name, values) in enumerate(shares.items(), 1):
+        ax.plot(values, [-0.05 * row * top] * len(values), "|", color=colours[name], ms=7, mew=1.2)
+    ax.axhline(0, color=INK, lw=0.8)
+    ax.set(xlabel="R / max R", ylabel="nodes", xlim=(-0.02, 1.02))
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def plot_learning(steps: Sequence[int], lines: Mapping[str, Sequence[float]], ax: Axes, *, colours: Mapping[str, str]) -> Axes:
+    """Test errors over the steps of a lesson, on a logarithmic axis."""
+    for (name, values), style in zip(lines.items(), ("-", "--"), strict=False):
+        ax.plot(steps, values, color=colours[name], ls=style, lw=1.6, label=name)
+    ax.set(yscale="log", xlabel="step", ylabel="test MSE")
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def plot_kept(
+    curves: Mapping[str, Sequence[float]],
+    ax: Axes,
+    *,
+    colours: Mapping[str, str],
+    size: int | None = None,
+    label: str = "test MSE",
+) -> Axes:
+    """An error against the number of nodes that stay, from none to all, on a logarithmic axis; ``size`` is the teacher's.
+
+    What is not positive is left out.
+    """
+    if size is not None:
+        ax.axvline(size, color=INK, ls="--", lw=1)
+    for (name, values), marker in zip(curves.items(), ("o", "D"), strict=False):
+        shown = [v if v > 0 else float("nan") for v in values]
+        ax.plot(range(len(shown)), shown, color=colours[name], marker=marker, ms=3, lw=1.2, label=name)
+    ax.set(yscale="log", xlabel="nodes that stay", ylabel=label)
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def plot_cores(
+    sizes: Mapping[str, Sequence[tuple[int, int]]], ax: Axes, *, colours: Mapping[str, str], size: int | None = None
+) -> Axes:
+    """Size of the core against that of the layer (Student Fig. 2, left): ``{label: [(h, core), …]}``."""
+    most = max([h for pairs in sizes.values() for h, _ in pairs], default=1)
+    ax.plot([0, most], [0, most], color=FAINT, ls=":", lw=1.2)
+    if size is not None:
+        ax.axhline(size, color=INK, ls="--", lw=1)
+    for (name, pairs), marker in zip(sizes.items(), ("o", "D"), strict=False):
+        ax.plot([h for h, _ in pairs], [n for _, n in pairs], marker, color=colours[name], ms=7, label=name)
+    ax.set(xlabel="nodes of the student, h", ylabel="core")
+    if sizes:
+        ax.legend(frameon=False, fontsize="small")
+    return ax

@@ -160,6 +160,26 @@ def path_distribution(network: nn.Module, last: int | None = None) -> Tensor:
     return path_tensor(network, last).flatten().sort().values
 
 
+def path_distance(paths: Tensor, others: Tensor) -> float:
+    r"""Area between two sorted distributions of paths drawn over [0, 1] (Student Fig. 4), as a share of the second's own.
+
+    .. math:: \int_0^1 |\Gamma(u) - \Gamma'(u)|\,du \,\Big/ \int_0^1 |\Gamma'(u)|\,du
+
+    0 for equal distributions, 1 for a network without paths.
+
+    >>> path_distance(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0, 1.0, 1.0]))
+    1.0
+
+    Args:
+        paths, others: of :func:`path_distribution`, of any lengths.
+    """
+    ends = torch.cat([torch.linspace(0, 1, len(p) + 1, dtype=torch.float64) for p in (paths, others)]).unique()
+    middles = (ends[1:] + ends[:-1]) / 2
+    steps = [p.double()[(middles * len(p)).long().clamp_max(len(p) - 1)] for p in (paths, others)]
+    widths = ends.diff()
+    return float((widths * (steps[0] - steps[1]).abs()).sum() / (widths * steps[1].abs()).sum())
+
+
 def _matrices(network: nn.Module, last: int | None) -> list[Tensor]:
     """Weights between adjacent layers, from the input to the last."""
     if isinstance(network, SpectralNet):

@@ -23,14 +23,18 @@ from spectral_lab.plotting import (
     plot_bipartite,
     plot_blocks,
     plot_coefficients,
+    plot_cores,
     plot_counts,
+    plot_kept,
     plot_layers,
+    plot_learning,
     plot_line,
     plot_losses,
     plot_matrix,
     plot_network,
     plot_neurons,
     plot_race,
+    plot_relevance,
     plot_removal,
     plot_section,
     plot_series,
@@ -74,6 +78,7 @@ def layers(*links):
     return drawing
 
 
+PAIR = {"a": NEGATIVE, "b": POSITIVE}  # of a spectral and a direct student
 CALLS = {
     "bipartite": lambda ax: plot_bipartite([[0.5, -1.0]], ax, lam_in=[0.1, 0.2], lam_out=[0.3]),
     "matrix": lambda ax: plot_matrix([[0.5, 0.0]], ax, limit=1.0, title="t"),
@@ -92,6 +97,10 @@ CALLS = {
     "counts": lambda ax: plot_counts({"a": (7510, "#444444"), "b": (384, POSITIVE)}, ax),
     "neurons": lambda ax: plot_neurons([(0.3, 0.5), (0.9, 0.5)], [1.0], [True], [(0, 1, -1.0)], ax),
     "removal": lambda ax: plot_removal({"a": ([1, 0], [0.1, 0.9], INK)}, ax, chosen="a", share=0.5, band=([0, 0], [1, 1])),
+    "relevance": lambda ax: plot_relevance({"a": [0.0, 0.01, 1.0], "b": [0.5, 0.6, 1.0]}, ax, colours=PAIR),
+    "learning": lambda ax: plot_learning([0, 50], {"a": [1, 0.1], "b": [1, 0.2]}, ax, colours=PAIR),
+    "kept": lambda ax: plot_kept({"a": [1, 0.1, 0.1], "b": [1, 0.5, 0.1]}, ax, colours=PAIR, size=1),
+    "cores": lambda ax: plot_cores({"a": [(4, 3), (8, 3)], "b": [(4, 4), (8, 8)]}, ax, colours=PAIR, size=3),
     "transition": lambda ax: plot_transition([0, 1], [0, 1], ax, reference={"β = 5": ([0, 1], [0, 1.2])}),
 }
 
@@ -479,6 +488,45 @@ def test_the_bars_of_counts_are_as_long_as_the_counts_and_say_them():
     assert [text.get_text() for text in ax.texts] == ["7,510", "384"]
     assert ax.patches[0].get_y() < ax.patches[1].get_y()
     assert ax.yaxis_inverted()  # the first on top
+
+
+# -- teachers and students ---------------------------------------------------------------------------------------------
+
+
+def test_a_histogram_of_relevances_counts_every_node_and_ticks_it():
+    ax = plot_relevance({"a": [0.0, 0.01, 1.0], "b": [0.5, 0.6, 1.0]}, axes(), colours=PAIR, bins=4)
+    heights = [[bar.get_height() for bar in bars] for bars in ax.containers]
+    assert heights == [[2, 0, 0, 1], [0, 0, 2, 1]]
+    ticks = ax.lines[:2]
+    assert [list(line.get_xdata()) for line in ticks] == [[0.0, 0.01, 1.0], [0.5, 0.6, 1.0]]
+    assert [line.get_color() for line in ticks] == list(PAIR.values())
+    rows = [set(line.get_ydata()) for line in ticks]
+    assert all(len(row) == 1 and row.pop() < 0 for row in rows)  # below the bars, each in a row of its own
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_errors_of_students_are_drawn_over_steps_and_over_the_nodes_that_stay():
+    ax = plot_learning([0, 50, 100], {"a": [1, 0.1, 0.01], "b": [1, 0.2, 0.1]}, axes(), colours=PAIR)
+    assert [list(line.get_ydata()) for line in ax.lines] == [[1, 0.1, 0.01], [1, 0.2, 0.1]]
+    assert ax.get_yscale() == "log"
+    ax = plot_kept({"a": [1, -0.1, 0], "b": [1, 0.5, 0.1]}, axes(), colours=PAIR, size=2, label="ΔMSE")
+    dashed, a, b = ax.lines
+    assert list(dashed.get_xdata()) == [2, 2]
+    np.testing.assert_equal(list(a.get_ydata()), [1, math.nan, math.nan])
+    assert (list(b.get_xdata()), list(b.get_ydata())) == ([0, 1, 2], [1, 0.5, 0.1])
+    assert ax.get_ylabel() == "ΔMSE"
+    assert len({a.get_marker(), b.get_marker()}) == 2
+    assert len(plot_kept({"a": [1]}, axes(), colours=PAIR).lines) == 1
+
+
+def test_cores_stand_over_the_size_of_the_layer_beside_the_diagonal_and_the_teachers_size():
+    ax = plot_cores({"a": [(4, 3), (8, 2)], "b": [(8, 8)]}, axes(), colours=PAIR, size=3)
+    diagonal, level, a, b = ax.lines
+    assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == [0, 8]
+    assert list(level.get_ydata()) == [3, 3]
+    assert [list(zip(*line.get_data(), strict=True)) for line in (a, b)] == [[(4, 3), (8, 2)], [(8, 8)]]
+    assert {a.get_linestyle(), b.get_linestyle()} == {"None"}
+    assert plot_cores({}, axes(), colours=PAIR).lines
 
 
 @pytest.mark.parametrize("colour", [colour for colour, _ in SERIES])

@@ -183,7 +183,7 @@ def test_even_nonsense_and_bugs_are_answered_with_a_picture(track, monkeypatch, 
     told = track.ask(train=True)
     assert told["message"] == "no memory"
     assert not told["playing"]
-    assert "the race could not do" in caplog.text
+    assert "could not do what the browser asked" in caplog.text
 
 
 def test_a_lane_that_diverges_is_told_and_when_all_have_it_pauses(track):

@@ -16,7 +16,7 @@ from spectral_lab import DirectNet, SpectralLinear, SpectralNet, graph, path_ten
 from spectral_lab.decomposition import path_strengths
 from spectral_lab.networks import available_memory
 from spectral_lab.teachers import students, teacher
-from spectral_lab.topology import direct_graph, layout, path_distribution
+from spectral_lab.topology import direct_graph, layout, path_distance, path_distribution
 
 LAYERS = pytest.mark.parametrize("nodes", [[2, 1], [2, 30, 1], [64, 100, 10], [2, 5, 4, 3, 1]], ids=str)
 
@@ -388,6 +388,19 @@ def test_paths_end_at_a_layer_after_the_input(last):
 def test_the_refusal_of_skip_links_names_the_layer_where_the_paths_should_end():
     with pytest.raises(ValueError, match="the network has 0 hidden layers before layer 1; with skip links"):
         path_tensor(SpectralNet([2, 3, 1]), last=1)
+
+
+@pytest.mark.parametrize("n", [1, 6, 20])
+@pytest.mark.parametrize("m", [1, 5, 12])
+def test_the_distance_of_paths_is_the_area_between_two_staircases(n, m):
+    generator = torch.Generator().manual_seed(n + m)
+    a, b = (torch.randn(k, generator=generator).sort().values for k in (n, m))
+    u = (torch.arange(60_000, dtype=torch.float64) + 0.5) / 60_000
+    steps = [p.double()[(u * len(p)).long()] for p in (a, b)]
+    expected = float((steps[0] - steps[1]).abs().mean() / steps[1].abs().mean())
+    assert_close(path_distance(a, b), expected, rtol=1e-6, atol=1e-9)
+    assert path_distance(a, a.repeat_interleave(3)) == pytest.approx(0, abs=1e-7)
+    assert path_distance(torch.zeros(n), b) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("ask", "each"), [(path_tensor, 4), (path_distribution, 16)])

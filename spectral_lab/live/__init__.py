@@ -1,6 +1,8 @@
-"""The live instruments, for a notebook or a script: ``Playground``, ``OneLayer``, ``RaceTrack``, ``PruningBench``."""
+"""The live instruments of the course, to be shown in a notebook or run from a script."""
 
 try:
+    from spectral_lab.live.classroom import Classroom
+    from spectral_lab.live.lesson import Lesson
     from spectral_lab.live.onelayer import OneLayer
     from spectral_lab.live.playground import Playground
     from spectral_lab.live.pruningbench import PruningBench
@@ -11,4 +13,4 @@ except ModuleNotFoundError as error:  # torch is there, the notebook's packages 
         f"{error}. The playground needs the notebook packages: pip install 'spectral_lab[lab]'", name=error.name
     ) from error
 
-__all__ = ["OneLayer", "Playground", "PruningBench", "Race", "RaceTrack"]
+__all__ = ["Classroom", "Lesson", "OneLayer", "Playground", "PruningBench", "Race", "RaceTrack"]

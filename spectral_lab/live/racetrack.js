@@ -1,15 +1,9 @@
-// The browser's half of the race: it asks for slices of training, one picture each, and draws curves, table and controls.
-// A question is {number, client, build, have, train, set, action}; the answer brings the rows from `have` on.  A row is
+// The browser's half of the race: curves, table and controls.  A row is
 // [step, accuracies…, weights that came back…, weights that fell silent…], one number a lane.
 
-const AT_ONCE = 2; // questions under way: the kernel is never left waiting, and nothing queues up
-const INTERVAL = 1000 / 12; // ms a picture at least: a race is to be watched, and other cells want the kernel too
-const SILENCE = 4000; // ms without an answer before the page says so
-
 function makeTrack(model, el) {
-  const client = Math.random().toString(36).slice(2), asked = new Set(), typed = new Set(), sentWith = {};
-  let number = 0, answered = 0, picture = null, rows = [], moved = {}, action = null, raf = 0, timer = 0, nextAsk = 0, painted = true, lastHeard = performance.now(), pictures = 0;
-  let offline = false;
+  const typed = new Set();
+  let picture = null, rows = [], pictures = 0;
 
   // -- the page ------------------------------------------------------------------------------------------------------
   const make = (tag, name, more = {}) => Object.assign(document.createElement(tag), { className: name ? `sl-${name}` : "" }, more);
@@ -25,11 +19,11 @@ function makeTrack(model, el) {
   el.classList.add("sl-host");
   el.replaceChildren(root);
 
-  const press = (name) => { action = name; pump(); };
+  const clock = makeClock(model, root, draw), { client, move, ahead, repaint } = clock;
   const button = (name, text, more = "") => {
     const made = make("button", `button ${more}`, { type: "button", textContent: text });
     made.dataset.action = name;
-    made.addEventListener("click", () => press(made.dataset.action));
+    made.addEventListener("click", () => clock.press(made.dataset.action));
     transport.append(made);
     return made;
   };
@@ -37,7 +31,6 @@ function makeTrack(model, el) {
   button("reset", "⟲ Reset");
   const modes = { dense: button("dense", "all weights", "sl-mode"), sparse: button("sparse", "most weights silent", "sl-mode") };
   const controls = {};
-  const move = (name, value) => { moved[name] = value; pump(); };
 
   function control(name, label, title, low, high, step, parent) {
     const box = make("div", "control"), id = `${client}-${name}`, words = make("label", "", { htmlFor: id, textContent: label, title });
@@ -85,7 +78,7 @@ function makeTrack(model, el) {
       checks[name] = { check, swatch };
       const row = make("label", "rate", { textContent: label }), field = make("input", "field", { type: "text", inputMode: "decimal" });
       field.dataset.lr = name;
-      field.addEventListener("change", () => move("lr", { ...(moved.lr || {}), [name]: field.value.trim() === "" || Number.isNaN(+field.value) ? field.value : +field.value }));
+      field.addEventListener("change", () => move("lr", { ...(clock.waiting("lr") || {}), [name]: field.value.trim() === "" || Number.isNaN(+field.value) ? field.value : +field.value }));
       row.append(field);
       drawer.append(row);
       rates[name] = field;
@@ -95,9 +88,8 @@ function makeTrack(model, el) {
   // -- drawing -------------------------------------------------------------------------------------------------------
   const curves = makeCanvas(middle, "accuracy on images that none of them trains on"), returns = makeCanvas(middle, "weights that come back, each step");
   let dark = false;
-  const channels = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
   // Of the theme's ink for direct training; the others a little lighter on black.
-  const colour = (name, hex, ink) => (name === "direct" ? ink : dark ? `rgb(${channels(hex).map((v) => Math.round(v + 0.38 * (255 - v)))})` : hex);
+  const colour = (name, hex, ink) => (name === "direct" ? ink : dark ? lighter(hex) : hex);
   const DASHES = { direct: [], spectral: [7, 3], s_svd: [2, 3], s_qr: [], original: [9, 3, 2, 3] };
 
   function marker(pen, name, x, y, r) {
@@ -169,8 +161,6 @@ function makeTrack(model, el) {
     table.replaceChildren(made);
   }
 
-  const ahead = (name) => name in moved || sentWith[name] > answered; // the hand is ahead of what the kernel has told
-
   function drawControls() {
     if (!Object.keys(checks).length) makeMethods();
     const { ink } = curves.colours();
@@ -200,10 +190,9 @@ function makeTrack(model, el) {
     }
   }
 
-  function draw() {
-    if (!picture) return;
-    const { paper } = curves.colours(), [r, g, b] = paper.startsWith("#") && paper.length === 7 ? channels(paper) : (paper.match(/\d+/g) || [255, 255, 255]).map(Number);
-    dark = paper.startsWith("#") && paper.length === 4 ? parseInt(paper[1], 16) < 8 : r + g + b < 384;
+  function draw(shown, collected, offline) {
+    [picture, rows] = [shown, collected];
+    dark = isDark(curves.colours().paper);
     const n = picture.lanes.length, last = rows[rows.length - 1], least = last ? Math.min(...last.slice(1, 1 + n)) : 0;
     const low = least > 0.88 ? 0.8 : least > 0.65 ? 0.5 : 0, ticks = low === 0.8 ? [0.8, 0.85, 0.9, 0.95, 1] : low === 0.5 ? [0.5, 0.6, 0.7, 0.8, 0.9, 1] : [0, 0.2, 0.4, 0.6, 0.8, 1];
     drawControls();
@@ -222,71 +211,8 @@ function makeTrack(model, el) {
     Object.assign(root.dataset, { pictures, step: last ? last[0] : 0, playing: picture.playing, build: picture.build }); // for whoever watches from outside
   }
 
-  // -- the clock -----------------------------------------------------------------------------------------------------
-  function ask(train) {
-    number++;
-    if (!asked.size) lastHeard = performance.now();
-    asked.add(number);
-    try {
-      model.send({ number, client, build: picture ? picture.build : null, have: rows.length, train, set: moved, action });
-      for (const name of Object.keys(moved)) sentWith[name] = number;
-      moved = {};
-      action = null;
-    } catch (error) {
-      offline = true;
-      repaint();
-    }
-  }
-
-  // What a hand did goes at once, in one question at a time; training is asked for as pictures are painted.
-  function pump() {
-    const waiting = action !== null || Object.keys(moved).length > 0, playing = picture !== null && picture.playing;
-    clearTimeout(timer);
-    if (waiting && asked.size === 0) ask(false);
-    if (waiting || !playing || !painted || asked.size >= AT_ONCE) return;
-    const now = performance.now();
-    if (now < nextAsk) { timer = setTimeout(pump, nextAsk - now); return; }
-    nextAsk = now + INTERVAL;
-    ask(true);
-  }
-  const repaint = () => { raf ||= requestAnimationFrame(() => { raf = 0; painted = true; draw(); pump(); }); };
-
-  function onMessage(message) {
-    if (message.kind !== "picture") return;
-    lastHeard = performance.now();
-    offline = false;
-    if (message.client === client) { asked.delete(message.number); answered = Math.max(answered, message.number); }
-    const known = picture && picture.build === message.build ? rows.length : 0;
-    if (message.from <= known) {
-      const had = message.from ? rows.slice(0, message.from) : [];
-      if (!picture || picture.build <= message.build) { rows = had.concat(message.rows); picture = message; }
-    }
-    painted = false;
-    repaint();
-    pump();
-  }
-  model.on("msg:custom", onMessage);
-  const watch = setInterval(() => {
-    if (!asked.size || performance.now() - lastHeard < SILENCE) return;
-    offline = true;
-    answered = number;
-    asked.clear(); // whatever was under way is lost or late; try again
-    repaint();
-    ask(false);
-  }, 500);
-  const resized = new ResizeObserver(repaint);
-  resized.observe(root);
-  // A change of theme: JupyterLab loads the new colours a moment after it has named the theme.
-  const themed = new MutationObserver(() => { for (const wait of [600, 2000]) setTimeout(repaint, wait); });
-  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name"] });
-  ask(false);
   return () => {
-    model.off("msg:custom", onMessage);
-    clearInterval(watch);
-    clearTimeout(timer);
-    cancelAnimationFrame(raf);
-    resized.disconnect();
-    themed.disconnect();
+    clock.stop();
     curves.stop();
     returns.stop();
   };

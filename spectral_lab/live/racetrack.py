@@ -1,40 +1,27 @@
 """The race as a widget: curves that grow while the kernel trains, and the number of trained parameters beside them.
 
-As in the playground the browser is the clock: after each picture it asks for the next slice of training, so a hidden or
-closed page stops the work by itself, and the kernel answers other cells between two slices.  The browser's half is
-``racetrack.js``; what is trained, and how, is in :mod:`spectral_lab.live.race`.
+The browser is the clock (:mod:`spectral_lab.live.pulled`).  Its half is ``racetrack.js``; what is trained, and how, is in
+:mod:`spectral_lab.live.race`.
 """
 
 from __future__ import annotations
 
-import base64
-import logging
-import threading
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import anywidget
-
-from spectral_lab.live.cells import retire_former
+from spectral_lab.live.picture import Picture
+from spectral_lab.live.pulled import Pulled, script, styles
 from spectral_lab.live.race import COLOURS, EVERY, Race, Rules, Standing
 from spectral_lab.recipes.classification import LABELS, LEARNING_RATES
 
-HERE = Path(__file__).parent
 DENSE = ("direct", "spectral", "s_svd", "s_qr")
 SPARSE = ("direct", "s_qr")  # the two of PRE's Fig. 2
 SPARSITY = 0.9  # where the sparse race begins: most weights are silent, and all can still learn something
 MOVES = ("methods", "hidden", "p", "sparsity", "seed", "lr")
 ACTIONS = ("start", "pause", "reset", "dense", "sparse")
-log = logging.getLogger(__name__)
 
 
-def _script() -> str:
-    parts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("canvas", "racetrack")]
-    return "\n".join(part.replace("\nexport function", "\nfunction").removeprefix("export ") for part in parts)
-
-
-class RaceTrack(anywidget.AnyWidget):
+class RaceTrack(Pulled):
     """The live race: start it, pause it, and move the width N_2, the share p of R, or the sparsity.
 
     >>> from spectral_lab.live import RaceTrack
@@ -55,14 +42,12 @@ class RaceTrack(anywidget.AnyWidget):
         race: the race that is run now, with ``table()``, ``standings`` and ``accuracy``.
     """
 
-    _esm = _script()
-    _css = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("playground.css", "racetrack.css"))
+    _esm = script("canvas", "clock", "racetrack")
+    _css = styles("playground", "racetrack")
 
     def __init__(self, *, steps: int = 600, **rules: Any) -> None:
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < EVERY:
             raise ValueError(f"steps = {steps!r}; wanted a whole number of at least {EVERY}")
-        self._lock = threading.RLock()  # questions may be answered in a second thread
-        self.playing, self._watched, self._message = False, False, ""
         self.steps, self.end, self.build = steps, steps, 0
         rules.setdefault("methods", DENSE if rules.get("sparsity") is None else SPARSE)
         self._other = Rules()  # of the race that is not shown: dense or sparse
@@ -71,8 +56,6 @@ class RaceTrack(anywidget.AnyWidget):
             self.race.rules, methods=DENSE if self.sparse else SPARSE, sparsity=None if self.sparse else SPARSITY
         )
         super().__init__()
-        self.on_msg(self._on_message)
-        retire_former(self)
 
     def __repr__(self) -> str:
         rules = self.race.rules
@@ -135,47 +118,11 @@ class RaceTrack(anywidget.AnyWidget):
         self._push()
         return standing
 
-    def close(self) -> None:
-        """Stop, and take the widget out of every page."""
-        self._watched = self.playing = False
-        if self.comm is not None:
-            self.layout.close()  # a widget of its own, which else would stay
-        super().close()
-
     def _renew(self, rules: Rules) -> None:
         self.race, self.end = Race(**vars(rules)), self.steps
         self.build += 1
 
-    # -- talking with the browser --------------------------------------------------------------------------------------
-
-    def _on_message(self, _: Any, question: Any, buffers: Any) -> None:
-        """Answer a question of the browser with one picture, whatever happens."""
-        question = question if isinstance(question, dict) else {}
-        self._watched = True
-        with self._lock:
-            try:
-                self._obey(question)
-            except Exception as error:  # shown in words; the instrument goes on living
-                self.playing = False
-                self._message = str(error) or type(error).__name__
-                if not isinstance(error, ValueError):
-                    log.exception("the race could not do what the browser asked")
-            self.send(self.picture(question))
-
-    def _obey(self, question: dict[str, Any]) -> None:
-        moved, action = question.get("set"), question.get("action")
-        if moved or action:
-            self._message = ""
-        self._watched, watched = False, self._watched  # the answer is the picture; no other one before it
-        try:
-            if moved:
-                self.move(**moved)
-            if action:
-                self.act(action)
-        finally:
-            self._watched = watched
-        if question.get("train") and self.playing:
-            self._train()
+    # -- what the browser shows ----------------------------------------------------------------------------------------
 
     def _train(self) -> None:
         self.race.advance(min(EVERY, self.end - self.race.step))
@@ -211,17 +158,6 @@ class RaceTrack(anywidget.AnyWidget):
             "message": self._message or race.trouble,
         }
 
-    def _push(self) -> None:
-        """Show a change that came from Python."""
-        if self._watched:
-            self.send(self.picture({}))
-
-    # -- where there is no browser -------------------------------------------------------------------------------------
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The widget, and a static picture for closed and converted notebooks."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        if data is not None:
-            data["image/png"] = base64.b64encode(self.race.figure().file("png")).decode()
-        return data, metadata
+    def figure(self) -> Picture:
+        """The curves so far, and the number of trained parameters beside them."""
+        return self.race.figure()

@@ -1,0 +1,123 @@
+"""A widget whose browser is the clock: it asks for a slice of training after each picture, and gets one picture a question.
+
+So a hidden or closed page stops the work by itself, and the kernel answers other cells between two slices.  The browser's
+half is ``clock.js``.  A question is ``{number, client, build, have, train, set, action}``: what a hand has moved, which button
+was pressed, and whether to train.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import anywidget
+
+from spectral_lab.live.cells import retire_former
+from spectral_lab.live.picture import Picture
+
+HERE = Path(__file__).parent
+log = logging.getLogger(__name__)
+
+
+def script(*names: str) -> str:
+    """JavaScript files as one module, for ``_esm``; the last of them has the default export."""
+    parts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in names]
+    return "\n".join(re.sub(r"^export (?=function|const)", "", part, flags=re.MULTILINE) for part in parts)
+
+
+def styles(*names: str) -> str:
+    """Style sheets one after the other, for ``_css``."""
+    return "\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in names)
+
+
+class Pulled(anywidget.AnyWidget):
+    """What such widgets share; set up what is to be shown first, then call this constructor.
+
+    Attributes:
+        playing: whether the browser's questions train.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # questions may be answered in a second thread
+        self.playing, self._watched, self._message = False, False, ""
+        super().__init__()
+        self.on_msg(self._on_message)
+        retire_former(self)
+
+    # -- what each widget says for itself ------------------------------------------------------------------------------
+
+    def move(self, **moved: Any) -> None:
+        """Do what a control does."""
+        raise NotImplementedError
+
+    def act(self, action: str) -> None:
+        """Do what a button does."""
+        raise NotImplementedError
+
+    def picture(self, question: dict[str, Any]) -> dict[str, Any]:
+        """All that the browser shows."""
+        raise NotImplementedError
+
+    def figure(self) -> Picture:
+        """A static picture."""
+        raise NotImplementedError
+
+    def _train(self) -> None:
+        raise NotImplementedError
+
+    # -- talking with the browser --------------------------------------------------------------------------------------
+
+    def _on_message(self, _: Any, question: Any, buffers: Any) -> None:
+        """Answer a question of the browser with one picture, whatever happens."""
+        question = question if isinstance(question, dict) else {}
+        self._watched = True
+        with self._lock:
+            try:
+                self._obey(question)
+            except Exception as error:  # shown in words; the instrument goes on living
+                self.playing = False
+                self._message = str(error) or type(error).__name__
+                if not isinstance(error, ValueError):
+                    log.exception("%s could not do what the browser asked", type(self).__name__)
+            self.send(self.picture(question))
+
+    def _obey(self, question: dict[str, Any]) -> None:
+        moved, action = question.get("set"), question.get("action")
+        if moved or action:
+            self._message = ""
+        self._watched, watched = False, self._watched  # the answer is the picture; no other one before it
+        try:
+            if moved:
+                self.move(**moved)
+            if action:
+                self.act(action)
+        finally:
+            self._watched = watched
+        if question.get("train") and self.playing:
+            self._train()
+
+    def _push(self) -> None:
+        """Show a change that came from Python."""
+        if self._watched:
+            self.send(self.picture({}))
+
+    def close(self) -> None:
+        """Stop, and take the widget out of every page."""
+        self._watched = self.playing = False
+        if self.comm is not None:
+            self.layout.close()  # a widget of its own, which else would stay
+        super().close()
+
+    # -- where there is no browser -------------------------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """The widget, and a static picture for closed and converted notebooks."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        if data is not None:
+            data["image/png"] = base64.b64encode(self.figure().file("png")).decode()
+        return data, metadata
