@@ -41,13 +41,13 @@ def bench():
 
 
 def works_on(bench):
-    while bench.ask(build=bench.build, work=True)["work"]:
+    while bench.ask(build=bench.build, train=True)["work"]:
         pass
     return bench.sent[-1]
 
 
 def test_the_first_question_brings_all_that_the_slider_needs(bench):
-    told = bench.ask(number=1, client="me", build=None, set={}, action=None, work=False)
+    told = bench.ask(number=1, client="me", build=None, set={}, action=None, train=False)
     assert (told["kind"], told["number"], told["client"], told["share"], told["ranking"]) == (
         "picture",
         1,
@@ -147,12 +147,12 @@ def test_retraining_goes_on_slice_by_slice_and_the_network_is_the_trained_one(be
 def test_pre_training_brings_one_share_with_each_slice_and_can_be_stopped(bench):
     told = bench.ask(build=None, action="pretrain")
     assert (told["work"], len(told["tickets"])) == ("pretrain", 1)
-    assert len(bench.ask(build=bench.build, work=True)["tickets"]) == 2
+    assert len(bench.ask(build=bench.build, train=True)["tickets"]) == 2
     assert bench.ask(build=bench.build, set={"share": 0.5})["work"] == "pretrain"  # the slider is free meanwhile
-    assert len(bench.ask(build=bench.build, work=True)["tickets"]) == 3
+    assert len(bench.ask(build=bench.build, train=True)["tickets"]) == 3
     told = bench.ask(build=bench.build, action="stop")
     assert (told["work"], len(told["tickets"])) == ("", 3)
-    assert len(bench.ask(build=bench.build, work=True)["tickets"]) == 3
+    assert len(bench.ask(build=bench.build, train=True)["tickets"]) == 3
     found = bench.pretrain()  # the rest
     assert len(found) > 5
     assert bench.ask(build=bench.build)["tickets"] == [[share, found[share]] for share in sorted(found)]
@@ -200,7 +200,7 @@ def test_bad_input_is_answered_in_words_and_the_bench_stands_as_it_was(bench, qu
 
 
 def test_even_nonsense_and_bugs_are_answered_with_a_picture(bench, monkeypatch, caplog):
-    for nonsense in (None, [], {"set": 3}, {"action": {}}, {"work": "yes"}):
+    for nonsense in (None, [], {"set": 3}, {"action": {}}, {"train": "yes"}):
         bench._on_message(bench, nonsense, [])
         assert bench.sent[-1]["kind"] == "picture"
     bench.ask(set={"share": 0.5}, action="retrain")
@@ -209,9 +209,9 @@ def test_even_nonsense_and_bugs_are_answered_with_a_picture(bench, monkeypatch, 
         raise RuntimeError("no memory")
 
     monkeypatch.setattr(bench._retraining, "advance", fail)
-    told = bench.ask(build=bench.build, work=True)
+    told = bench.ask(build=bench.build, train=True)
     assert (told["message"], told["work"]) == ("no memory", "")
-    assert "the bench could not do" in caplog.text
+    assert "could not do what the browser asked" in caplog.text
 
 
 def test_what_a_bench_cannot_do_with_an_own_network_is_not_offered():

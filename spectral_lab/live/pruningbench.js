@@ -1,6 +1,6 @@
 // The browser's half of the pruning bench.  The scene {places, links, rankings with order and accuracies, …} comes once a network;
 // share and ranking are then drawn here at once, and the kernel is told of them.  A question is
-// {number, client, build, set, action, work}; the answer is a picture.  One question is under way at a time; what the hand does
+// {number, client, build, set, action, train}; the answer is a picture.  One question is under way at a time; what the hand does
 // meanwhile waits for the next one, of each setting the latest only.
 
 const SILENCE = 6000; // ms without an answer before the page says so; a large network may be trained meanwhile
@@ -16,7 +16,7 @@ function makeChannel(model, show, silent) {
     set = {};
     underWay = ++number;
     askedAt = performance.now();
-    try { model.send({ number, client, build, set: flying, action, work: work && !action }); } catch (error) { silent(true); }
+    try { model.send({ number, client, build, set: flying, action, train: work && !action }); } catch (error) { silent(true); }
     action = null;
     work = false;
   }

@@ -9,40 +9,28 @@ done in slices, one a question, so that other cells and a closed page find the k
 
 from __future__ import annotations
 
-import base64
-import logging
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import anywidget
 from torch import Tensor, nn
 
 from spectral_lab.certificates import Certificate
 from spectral_lab.live.bench import Bench, Retraining
 from spectral_lab.live.benchrules import check_share
 from spectral_lab.live.benchview import figure, scene
-from spectral_lab.live.cells import retire_former
 from spectral_lab.live.frames import Arrays, pack
 from spectral_lab.live.picture import Picture
+from spectral_lab.live.pulled import Pulled, script, styles
 from spectral_lab.pruning import Pruned
 from spectral_lab.rankings import Ranking
 
-HERE = Path(__file__).parent
 SETTINGS = ("hidden", "start", "gamma", "seed")  # of the network; a move of one trains another
 ACTIONS = ("real", "retrain", "pretrain", "stop")
 STEPS = 20  # of retraining in one slice
-log = logging.getLogger(__name__)
 
 
-def _script() -> str:
-    parts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("canvas", "neurons", "removal", "pruningbench")]
-    return "\n".join(part.replace("\nexport function", "\nfunction").removeprefix("export ") for part in parts)
-
-
-class PruningBench(anywidget.AnyWidget):
+class PruningBench(Pulled):
     """The live bench: drag the share, choose the ranking, make it real, train what is left.
 
     >>> from spectral_lab.live import PruningBench
@@ -63,8 +51,8 @@ class PruningBench(anywidget.AnyWidget):
         bench: the network and its curves, of :class:`~spectral_lab.live.bench.Bench`.
     """
 
-    _esm = _script()
-    _css = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("playground.css", "pruningbench.css"))
+    _esm = script("canvas", "neurons", "removal", "pruningbench")
+    _css = styles("playground", "pruningbench")
 
     def __init__(
         self,
@@ -78,16 +66,12 @@ class PruningBench(anywidget.AnyWidget):
         ranking: str | None = None,
         **rules: Any,
     ) -> None:
-        self._lock = threading.RLock()  # questions may be answered in a second thread
-        self._watched, self._message, self.build = False, "", 0
-        self._rankings = rankings
+        self._rankings, self.build = rankings, 0
         self._share, self._ranking = check_share(share), ranking or ""
         self._show_bench(Bench(model, x, y, training=training, rankings=rankings, **rules))
         if ranking is not None:
             self._ranking = self.bench.check_ranking(ranking)
         super().__init__()
-        self.on_msg(self._on_message)
-        retire_former(self)
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.bench.sizes))
@@ -246,40 +230,18 @@ class PruningBench(anywidget.AnyWidget):
         self._push()
         return found
 
-    def close(self) -> None:
-        """Take the widget out of every page."""
-        self._watched = False
-        if self.comm is not None:
-            self.layout.close()  # a widget of its own, which else would stay
-        super().close()
-
     # -- talking with the browser --------------------------------------------------------------------------------------
 
-    def _on_message(self, _: Any, question: Any, buffers: Any) -> None:
-        """Do what the hand asks, and answer with one picture, whatever happens."""
-        question = question if isinstance(question, dict) else {}
-        with self._lock:
-            self._watched = False  # the answer is the picture; no other one before it
-            try:
-                self._obey(question)
-            except Exception as error:  # shown in words; the instrument goes on living
-                self._tickets = self._retraining = None
-                self._message = str(error) or type(error).__name__
-                if not isinstance(error, ValueError | ArithmeticError):
-                    log.exception("the bench could not do what the browser asked")
-            self._watched = True
-            self._send_picture(question)
+    @property
+    def playing(self) -> bool:  # type: ignore[override]
+        """Whether the browser's questions go on with some work."""
+        return bool(self.at_work)
 
-    def _obey(self, question: dict[str, Any]) -> None:
-        moved, action = question.get("set"), question.get("action")
-        if moved or action:
-            self._message = ""
-        if moved:
-            self.move(**moved)
-        if action:
-            self.act(action)
-        elif question.get("work"):
-            self._work()
+    def _train(self) -> None:
+        self._work()
+
+    def _stop(self) -> None:
+        self._tickets = self._retraining = None
 
     def picture(self, question: dict[str, Any]) -> tuple[dict[str, Any], Arrays]:
         """What the browser shows; with all that the slider needs, if it does not have that yet."""
@@ -307,27 +269,19 @@ class PruningBench(anywidget.AnyWidget):
         told["scene"], arrays = self._scene
         return told, arrays
 
-    def _send_picture(self, question: dict[str, Any]) -> None:
+    def _show(self, question: dict[str, Any]) -> None:
         told, arrays = self.picture(question)
         told["contents"], buffer = pack(arrays)
         self.send(told, [buffer] if arrays else None)
 
     def _push(self) -> None:
-        """Show a change that came from Python, if anybody looks."""
+        """Show a change that came from Python, if anybody looks; a page that lacks the scene asks for it."""
         if self._watched:
             with self._lock:
-                self._send_picture({"build": self.build})  # a page that lacks the scene asks for it
+                self._show({"build": self.build})
 
     # -- where there is no browser -------------------------------------------------------------------------------------
 
     def figure(self, *, width: float = 11.0, height: float = 4.2) -> Picture:
         """Neurons and curves at this share, as a static picture."""
         return figure(self.bench, self.share, self.ranking, width=width, height=height)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The widget, and a static picture for closed and converted notebooks."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        if data is not None:
-            data["image/png"] = base64.b64encode(self.figure().file("png")).decode()
-        return data, metadata

@@ -41,9 +41,11 @@ class Pulled(anywidget.AnyWidget):
         playing: whether the browser's questions train.
     """
 
+    playing = False
+
     def __init__(self) -> None:
         self._lock = threading.RLock()  # questions may be answered in a second thread
-        self.playing, self._watched, self._message = False, False, ""
+        self._watched, self._message = False, ""
         super().__init__()
         self.on_msg(self._on_message)
         retire_former(self)
@@ -58,7 +60,7 @@ class Pulled(anywidget.AnyWidget):
         """Do what a button does."""
         raise NotImplementedError
 
-    def picture(self, question: dict[str, Any]) -> dict[str, Any]:
+    def picture(self, question: dict[str, Any]) -> Any:
         """All that the browser shows."""
         raise NotImplementedError
 
@@ -79,11 +81,11 @@ class Pulled(anywidget.AnyWidget):
             try:
                 self._obey(question)
             except Exception as error:  # shown in words; the instrument goes on living
-                self.playing = False
+                self._stop()
                 self._message = str(error) or type(error).__name__
-                if not isinstance(error, ValueError):
+                if not isinstance(error, ValueError | ArithmeticError):
                     log.exception("%s could not do what the browser asked", type(self).__name__)
-            self.send(self.picture(question))
+            self._show(question)
 
     def _obey(self, question: dict[str, Any]) -> None:
         moved, action = question.get("set"), question.get("action")
@@ -100,14 +102,21 @@ class Pulled(anywidget.AnyWidget):
         if question.get("train") and self.playing:
             self._train()
 
+    def _stop(self) -> None:
+        self.playing = False
+
+    def _show(self, question: dict[str, Any]) -> None:
+        self.send(self.picture(question))
+
     def _push(self) -> None:
         """Show a change that came from Python."""
         if self._watched:
-            self.send(self.picture({}))
+            self._show({})
 
     def close(self) -> None:
         """Stop, and take the widget out of every page."""
-        self._watched = self.playing = False
+        self._watched = False
+        self._stop()
         if self.comm is not None:
             self.layout.close()  # a widget of its own, which else would stay
         super().close()
