@@ -13,7 +13,7 @@ HEAD = """# Figures
 This file is written by `python -m spectral_lab.reproduce`; the numbers behind every picture are in the JSON of the same name.
 """
 PLAYGROUND = """
-## The playground
+## The instruments
 
 `make figures` draws these again.
 
@@ -24,6 +24,8 @@ PLAYGROUND = """
 | `playground.webp` | the story: α up, ρ up, ρ down |
 | `1_perceptron.png` … `4_grows_again.png` | what each stage ended with |
 | `records.json` | the stages, every record of the run, and the scene as a string to replay |
+| `pruning-bench.png` | the pruning bench at a share of 0.8, with the curve of pre-training |
+| `classroom.png` | both students after their lesson, pruned to the teacher's size |
 """
 SCALES = """
 ## The papers' figures, ours beside theirs
