@@ -1,4 +1,4 @@
-r"""Pruning curves: loss and accuracy of a network for every number of hidden nodes that are kept.
+r"""Pruning curves: loss and accuracy of a network for every number of hidden nodes that are kept, or for a choice of numbers.
 
 Nodes are kept in the order of a ranking (:mod:`spectral_lab.rankings`).  Where the last hidden layer is concerned, one pass
 over the data is enough for all numbers: its nodes add up in the output,
@@ -6,14 +6,16 @@ over the data is enough for all numbers: its nodes add up in the output,
 .. math:: z^{(n)} = z^{(0)} + \sum_{i \le n} W_{\rm out,i}\; a_i
 
 so the outputs of all pruned copies are cumulative sums.  A node of an earlier layer changes what the later ones hear; there
-the pre-activations are carried along and only what follows the node is computed again, for the nodes that are there.
+the pre-activations are carried along and only what follows the node is computed again, for the nodes that are there.  For
+1500 nodes in three layers and thousands of rows that still takes long; a choice of numbers lets the nodes come in crowds.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -27,22 +29,22 @@ CHUNK = 2**22  # numbers in the outputs that are held at a time: 16 MiB of float
 
 @dataclass(frozen=True, eq=False)
 class PruningCurve:
-    """What is left of a network's abilities, for every number of kept nodes from none to all."""
+    """What is left of a network's abilities, for every number of kept nodes from none to all, or for some of them and all."""
 
     ranking: str
-    kept: Tensor  # 0 … N, (N + 1,)
-    loss: Tensor  # (N + 1,)
-    accuracy: Tensor | None  # share of rows whose largest output is the right class, (N + 1,); None where y holds no classes
+    kept: Tensor  # 0 … N, (N + 1,), or the numbers that were chosen and N
+    loss: Tensor  # as long as kept
+    accuracy: Tensor | None  # share of rows whose largest output is the right class, likewise; None where y holds no classes
     order: tuple[tuple[int, int], ...]  # the nodes (hidden layer, node), the most relevant first
 
     @property
     def removed(self) -> Tensor:
-        """Share of the nodes that are removed, in [0, 1], (N + 1,)."""
+        """Share of the nodes that are removed, in [0, 1], as long as ``kept``."""
         return 1 - self.kept / max(len(self.order), 1)
 
     def fewest(self, max_loss_increase: float) -> int:
-        """The smallest number of nodes with which the loss is at most so much above that of the whole network."""
-        return int((self.loss <= self.loss[-1] + max_loss_increase).nonzero()[0])
+        """The smallest evaluated number of nodes with which the loss is at most so much above that of the whole network."""
+        return int(self.kept[(self.loss <= self.loss[-1] + max_loss_increase).nonzero()[0]])
 
 
 def default_loss(y: Tensor) -> Loss:
@@ -106,6 +108,7 @@ def pruning_curve(
     layers: Sequence[int] | None = None,
     per_layer: bool = False,
     fold: bool = False,
+    numbers: Sequence[int] | None = None,
     seed: int = 0,
 ) -> PruningCurve:
     """Loss and accuracy for every number of kept hidden nodes, as if each pruned copy were evaluated.
@@ -128,34 +131,56 @@ def pruning_curve(
         layers: remove nodes of these hidden layers only, counted from 0; None is all.
         per_layer: every layer gives up the same share (:func:`~spectral_lab.rankings.removal_order`).
         fold: hold removed nodes at their mean, not at 0.
+        numbers: evaluate only so many kept nodes, each from 0 to N, and N itself; None is all numbers.
         seed: of the ranking "random".
 
     Raises:
-        ValueError, TypeError: an unknown ranking, a network that cannot be pruned, data that do not fit.
+        ValueError, TypeError: an unknown ranking, a network that cannot be pruned, data that do not fit, a number of nodes
+            that the network does not have.
     """
     name, unfolded = ranking_name(ranking), unfold(model)
     check_data(unfolded, x, y, loss)
     chosen = check_layers(layers, len(unfolded.hidden))
+    stops = _stops(numbers, sum(unfolded.hidden[k] for k in chosen))
     ranked = scores(model, unfolded, ranking, layers=chosen, x=x, seed=seed)
     order = [(chosen[k], n) for k, n in removal_order(ranked, per_layer=per_layer)]
     measure = loss or (default_loss(y) if y.is_floating_point() else _class_loss)
     losses, accuracies = [], []
-    for z in _outputs(unfolded, x, order, fold):
+    for z in _outputs(unfolded, x, order, fold, stops):
         output = unfolded.leave(z)
         losses.append(measure(output, y))
         if not y.is_floating_point() and y.shape == output.shape[:-1]:
             accuracies.append((output.argmax(-1) == y).float().mean())
     accuracy = torch.stack(accuracies) if accuracies else None
-    return PruningCurve(name, torch.arange(len(order) + 1), torch.stack(losses), accuracy, tuple(order))
+    kept = torch.arange(len(order) + 1) if stops is None else torch.tensor(stops)
+    return PruningCurve(name, kept, torch.stack(losses), accuracy, tuple(order))
 
 
-def _outputs(unfolded: Unfolded, x: Tensor, order: Sequence[tuple[int, int]], fold: bool) -> Iterator[Tensor]:
-    """Last layer's signal (batch, n_out) with none, one, … and all of the nodes, in this order."""
+def _stops(numbers: Sequence[int] | None, pool: int) -> list[int] | None:
+    """The numbers of kept nodes to evaluate, in order, the whole network at the end; None is every number."""
+    if numbers is None:
+        return None
+    for n in numbers:
+        if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= pool:
+            raise ValueError(f"numbers holds {n!r}; wanted whole numbers from 0 to {pool}, the hidden nodes to choose from")
+    return sorted({*numbers, pool})
+
+
+def _outputs(
+    unfolded: Unfolded, x: Tensor, order: Sequence[tuple[int, int]], fold: bool, stops: Sequence[int] | None
+) -> Iterator[Tensor]:
+    """Last layer's signal (batch, n_out) with none, one, … and all of the nodes, in this order, or at the stops only."""
     held = unfolded.held_at_means(x) if fold else [torch.zeros_like(b) for b in unfolded.biases[:-1]]
     if unfolded.before is not None:  # the nodes stand in several layers: no shortcut
-        yield from _evaluated_one_by_one(unfolded, x, order, held)
+        yield from _evaluated_one_by_one(unfolded, x, order, held, range(len(order) + 1) if stops is None else stops)
         return
     growing = _Growing(unfolded, x, order, held)
+    if stops is not None:
+        for start, stop in pairwise([0, *stops]):
+            for k, nodes in sorted(Counter(k for k, _ in order[start:stop]).items()):
+                growing.add_to(k + 1, nodes)
+            yield growing.output
+        return
     yield growing.output
     for k, run in groupby(order, key=lambda node: node[0]):
         nodes = len(list(run))
@@ -167,14 +192,14 @@ def _outputs(unfolded: Unfolded, x: Tensor, order: Sequence[tuple[int, int]], fo
 
 
 def _evaluated_one_by_one(
-    unfolded: Unfolded, x: Tensor, order: Sequence[tuple[int, int]], held: Sequence[Tensor]
+    unfolded: Unfolded, x: Tensor, order: Sequence[tuple[int, int]], held: Sequence[Tensor], stops: Sequence[int]
 ) -> Iterator[Tensor]:
     keep = [torch.ones(n, dtype=torch.bool, device=x.device) for n in unfolded.hidden]
     for k, n in order:
         keep[k][n] = False
-    yield unfolded.signals(x, keep, held)[-1]
-    for k, n in order:
-        keep[k][n] = True
+    for start, stop in pairwise([0, *stops]):
+        for k, n in order[start:stop]:
+            keep[k][n] = True
         yield unfolded.signals(x, keep, held)[-1]
 
 
@@ -211,9 +236,9 @@ class _Growing:
         """The last layer's signal (..., n_out) of now."""
         return self.z[self.last].reshape(*self.leading, -1)
 
-    def add_to(self, i: int) -> Tensor:
-        """The output with one more node in layer i; only what hears of it is computed again."""
-        new = slice(self.there[i], self.there[i] + 1)
+    def add_to(self, i: int, n: int = 1) -> Tensor:
+        """The output with n more nodes in layer i; only what hears of them is computed again."""
+        new = slice(self.there[i], self.there[i] + n)
         self.a[i][:, new] = self.f[i](self.z[i][:, new])
         self.there[i] = new.stop
         changes = {i: (new, self.a[i][:, new] - self.held[i][new])}

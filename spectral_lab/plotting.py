@@ -232,6 +232,20 @@ def plot_series(
     return ax
 
 
+def plot_bands(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]],
+    ax: Axes,
+    *,
+    styles: Sequence[Mapping[str, Any]],
+) -> Axes:
+    """Curves in bands of one deviation up and down, ``{label: (places, means, deviations)}``; styles are options of lines."""
+    for (name, (places, means, deviations)), style in zip(series.items(), styles, strict=True):
+        (line,) = ax.plot(places, means, label=name, **style)
+        low, high = ([m + sign * d for m, d in zip(means, deviations, strict=True)] for sign in (-1, 1))
+        ax.fill_between(places, low, high, color=line.get_color(), alpha=0.2, lw=0)
+    return ax
+
+
 def plot_coefficients(values: Sequence[float], ax: Axes) -> Axes:
     r"""Numbers before the powers :math:`\Phi^0, \Phi^1, \dots` of a polynomial as bars, each with its number."""
     colours = [NEGATIVE if value < 0 else POSITIVE for value in values]

@@ -190,8 +190,18 @@ def write(recipe: Recipe, done: Sequence[Done], content: dict[str, Any], out: Pa
         for ending, stamp in {"png": "Software", "svg": "Date"}.items():
             save = partial(figure.savefig, format=ending, dpi=120, metadata={stamp: None})
             write_atomically(out / f"{recipe.name}.{ending}", save)
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    write_atomically(out / f"{recipe.name}.json", lambda path: Path(path).write_text(text + "\n", encoding="utf-8"))
+    text = as_text(content)
+    write_atomically(out / f"{recipe.name}.json", lambda path: Path(path).write_text(text, encoding="utf-8"))
+
+
+def as_text(content: dict[str, Any]) -> str:
+    """The content as JSON, each of its entries, of its findings and of its trials on a line of its own."""
+    lines = []
+    for name, value in content.items():
+        entries = [json.dumps(entry, ensure_ascii=False) for entry in value] if isinstance(value, list) else []
+        text = "[\n  " + ",\n  ".join(entries) + "\n ]" if entries else json.dumps(value, ensure_ascii=False)
+        lines.append(f" {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 # ---------------------------------------------------------------- the command line

@@ -177,8 +177,9 @@ def regulariser(
     .. math:: \alpha_w \sum_{k=1,2} \|w^{(k)}\|^2 \ \text{(plain)}, \qquad
         \alpha_\lambda \|\lambda^{(1)}\|^2 + \alpha_\varphi \|\varphi^{(1)}\|^2 + \alpha_w \|w^{(2)}\|^2 \ \text{(spectral)}
 
-    What is frozen, the last layer and λ_in, is left out.  The paper prints no value of any α; the authors' code has
-    α_φ = 0.01 and α_λ = 5e-4 for the spectral student, 0.01 for w^(1) of the plain one, and nothing for w^(2).
+    What is frozen, the last layer and λ_in, is left out, and so are biases, if there are any.  The paper prints no value of any
+    α; the authors' code has α_φ = 0.01 and α_λ = 5e-4 for the spectral student, 0.01 for w^(1) of the plain one, and nothing
+    for w^(2).
 
     With ReLU, node i computes the same when its factors a = λ_i, b = ‖φ_i‖ and c = ‖w^(2)_{·i}‖ are traded for one another at
     a constant product s.  The cheapest choice costs
@@ -204,7 +205,7 @@ def regulariser(
             "give alpha_w alone, or take the spectral student"
         )
     strengths = {"eigenvalues_out": alpha_lambda, "eigenvectors": alpha_phi, "weight": alpha_w}
-    trained = [name for name, p in student.named_parameters() if p.requires_grad]
+    trained = [name for name, p in student.named_parameters() if p.requires_grad and not name.endswith(".bias")]
     return WeightedSquares({name: strengths[name.rsplit(".", 1)[-1]] for name in trained})
 
 

@@ -3,6 +3,9 @@ r"""The two ways in which Pruning (Section VI) combines training with pruning; t
 (i) :func:`pre_training`: train the eigenvalues alone, prune by them, freeze them, train the eigenvectors of what is left.
 (ii) :func:`post_training`: train everything, prune.
 
+The phases of (i) are functions of their own too, :func:`train_eigenvalues` and :func:`train_eigenvectors`: who wants tickets of
+many sizes trains the eigenvalues once, and prunes and trains the eigenvectors for each size.
+
 Both take a regulariser of its App. D: γ Σ|λ| over the eigenvalues of the hidden nodes, or γ Σ|w| over the weights into them
 where a layer is plain, as ``Phase(rho=γ, penalty="l1")``.
 
@@ -125,22 +128,10 @@ def pre_training(
         TrainingDiverged: NaN in the loss; says what to lower.
     """
     _check(model, x, y, fraction, ranking, rounds, layers, loss)
-    stack = read_stack(model)
-    spectral = {
-        place: layer for place, layer in zip(stack.places, stack.layers, strict=True) if isinstance(layer, SpectralLinear)
-    }
-    if not spectral:
-        raise ValueError("the model has no spectral layer, hence no eigenvalues to train; make it spectral (spectralize)")
-    extra = [f"{place}.bias" for place in spectral if biases]
-    values = [f"{place}.eigenvalues_{side}" for place in spectral for side in ("in", "out")]
-    values = [name for name in values if model.get_parameter(name).requires_grad]
-    if not values:
-        raise ValueError("all eigenvalues of the model are frozen; let some be trained, e.g. train_eigenvalues_out=True")
-    penalised = [name for name in penalised_names(model, layers) or [] if name in values]
     network: nn.Module = deepcopy(model)
     start, certificates, records = model, [], []
     for keep in _schedule(unfold(model), fraction, rounds, layers):
-        records.append(_train_only(network, values + extra, penalised, x, y, eigenvalues, loss, seed))
+        records.append(train_eigenvalues(network, x, y, eigenvalues, biases=biases, layers=layers, loss=loss, seed=seed))
         network, certificate = prune(
             network, ranking, keep=keep, x=x, y=y, loss=loss, layers=layers, per_layer=per_layer, seed=seed
         )
@@ -148,9 +139,61 @@ def pre_training(
         start = _cut_alike(start, certificate)
         if rewind:
             _rewind(network, start)
-    vectors = [f"{place}.basis.{name}" for place, layer in spectral.items() for name, _ in layer.basis.named_parameters()]
-    records.append(_train_only(network, vectors + extra, vectors, x, y, eigenvectors, loss, seed))
+    records.append(train_eigenvectors(network, x, y, eigenvectors, biases=biases, loss=loss, seed=seed))
     return Ticket(network, tuple(certificates), tuple(records))
+
+
+def train_eigenvalues(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    phase: Phase = Phase(),
+    *,
+    biases: bool = False,
+    layers: Sequence[int] | None = None,
+    loss: Loss | None = None,
+    seed: int = 0,
+) -> tuple[Record, ...]:
+    """The first phase of :func:`pre_training`, in place: only eigenvalues are trained, those that the model leaves trainable.
+
+    Args:
+        model: a stack with a spectral layer at least; afterwards the same parameters are trainable as before.
+        phase: how it goes; its penalty acts on the eigenvalues of the chosen hidden layers.
+        x, y, biases, layers, loss, seed: as in :func:`pre_training`.
+
+    Returns:
+        The records of the training.
+
+    Raises:
+        TypeError: no stack; ValueError: no spectral layer or no trainable eigenvalue.
+        TrainingDiverged: NaN in the loss; says what to lower.
+    """
+    spectral = _spectral_layers(model)
+    values = [f"{place}.eigenvalues_{side}" for place in spectral for side in ("in", "out")]
+    values = [name for name in values if model.get_parameter(name).requires_grad]
+    if not values:
+        raise ValueError("all eigenvalues of the model are frozen; let some be trained, e.g. train_eigenvalues_out=True")
+    penalised = [name for name in penalised_names(model, layers) or [] if name in values]
+    return _train_only(model, values + _biases(spectral, biases), penalised, x, y, phase, loss, seed)
+
+
+def train_eigenvectors(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    phase: Phase = Phase(),
+    *,
+    biases: bool = False,
+    loss: Loss | None = None,
+    seed: int = 0,
+) -> tuple[Record, ...]:
+    """The last phase of :func:`pre_training`, in place: only eigenvectors are trained, whether the model froze them or not.
+
+    The penalty of the phase acts on them.  Arguments, records and errors are as in :func:`train_eigenvalues`.
+    """
+    spectral = _spectral_layers(model)
+    vectors = [f"{place}.basis.{name}" for place, layer in spectral.items() for name, _ in layer.basis.named_parameters()]
+    return _train_only(model, vectors + _biases(spectral, biases), vectors, x, y, phase, loss, seed)
 
 
 def post_training(
@@ -228,6 +271,19 @@ def _check(
         raise ValueError(f"fraction = {fraction}; wanted the share of hidden nodes to remove, in [0, 1) (0.9 for 90 %)")
     if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
         raise ValueError(f"rounds = {rounds!r}; wanted a whole number of at least 1")
+
+
+def _spectral_layers(model: nn.Module) -> dict[int, SpectralLinear]:
+    """The spectral layers of a stack by their places in it, at least one."""
+    stack = read_stack(model)
+    found = {place: layer for place, layer in zip(stack.places, stack.layers, strict=True) if isinstance(layer, SpectralLinear)}
+    if not found:
+        raise ValueError("the model has no spectral layer, hence no eigenvalues to train; make it spectral (spectralize)")
+    return found
+
+
+def _biases(spectral: dict[int, SpectralLinear], wanted: bool) -> list[str]:
+    return [f"{place}.bias" for place in spectral if wanted]
 
 
 def _schedule(unfolded: Unfolded, fraction: float, rounds: int, layers: Sequence[int] | None) -> list[int]:

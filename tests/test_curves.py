@@ -92,6 +92,43 @@ def test_nodes_of_chosen_layers_only_are_removed(model, data):
     assert len(curve.order) == sum(sizes[k + 1] for k in layers)
 
 
+@given(st.one_of(stacks(), networks()), rankings, options, st.data())
+def test_a_choice_of_numbers_gives_those_points_of_the_whole_curve_and_its_end(model, ranking, options, data):
+    sizes = widths_of(model)
+    pool = sum(sizes[1:-1])
+    x = inputs(model) if isinstance(model, SpectralNet) else uniform(7, sizes[0], generator=torch.Generator().manual_seed(1))
+    y = torch.arange(7) % (model.sizes[-1] if isinstance(model, SpectralNet) else sizes[-1])
+    numbers = data.draw(st.lists(st.integers(0, pool), max_size=4))
+    whole, some = (
+        pruning_curve(model, ranking, x, y, **options),
+        pruning_curve(model, ranking, x, y, numbers=numbers, **options),
+    )
+    assert some.kept.tolist() == sorted({*numbers, pool})
+    assert_close(some.loss, whole.loss[some.kept], **TIGHT)
+    assert torch.equal(some.accuracy, whole.accuracy[some.kept])
+    assert_close(some.removed, whole.removed[some.kept])
+    assert some.order == whole.order
+
+
+def test_a_choice_of_numbers_evaluates_no_others():
+    model, measured = make_stack([5, 50, 40, 2], activation=nn.ReLU), []
+
+    def loss(output, y):
+        measured.append(len(output))
+        return nn.functional.mse_loss(output, y)
+
+    x, y = torch.rand(8, 5, dtype=torch.float64), torch.rand(8, 2, dtype=torch.float64)
+    pruning_curve(model, "path", x, y, loss=loss, numbers=[30, 60])
+    assert len(measured) == 3
+
+
+@pytest.mark.parametrize("number", [-1, 5, 2.0, True])
+def test_numbers_that_the_network_does_not_have_are_refused(number):
+    model, x = make_stack([3, 4, 1]), torch.rand(4, 3, dtype=torch.float64)
+    with pytest.raises(ValueError, match=f"numbers holds {number}; wanted whole numbers from 0 to 4"):
+        pruning_curve(model, "path", x, x[:, :1], numbers=[2, number])
+
+
 @given(stacks(min_hidden=1), st.booleans())
 @settings(max_examples=10)
 def test_each_point_is_the_loss_of_the_network_that_prune_makes(model, fold):
@@ -144,6 +181,10 @@ def test_the_fewest_nodes_within_a_bound_are_found_on_the_curve():
     for bound in (0.0, 0.1, 1.0, 1e9):
         wanted = min(n for n in range(6) if losses[n] <= losses[-1] + bound)
         assert curve.fewest(bound) == wanted
+    some = pruning_curve(
+        model, "path", torch.rand(4, 3, dtype=torch.float64), torch.rand(4, 1, dtype=torch.float64), numbers=[2, 4]
+    )
+    assert some.fewest(1e9) == 2
     assert_close(curve.removed, torch.tensor([1, 0.8, 0.6, 0.4, 0.2, 0]))
 
 

@@ -20,6 +20,7 @@ from spectral_lab.plotting import (
     NEGATIVE,
     POSITIVE,
     SERIES,
+    plot_bands,
     plot_bipartite,
     plot_blocks,
     plot_coefficients,
@@ -90,6 +91,7 @@ CALLS = {
     "table": lambda ax: plot_table([[3, 0], [1, 2]], ("a", "b"), ax),
     "losses": lambda ax: plot_losses([0, 1], {"data loss": [1, 0.1], "penalty": [0, 0]}, ax),
     "series": lambda ax: plot_series({"a": ([0, 1], [0, 1], [0.1, 0.1]), "b": ([0, 1], [1, 0], [0, 0])}, ax, level=0.5),
+    "bands": lambda ax: plot_bands({"a": ([0, 1], [0, 1], [0.1, 0.1])}, ax, styles=[{"color": POSITIVE}]),
     "coefficients": lambda ax: plot_coefficients([2, -1], ax),
     "layers": lambda ax: plot_layers(layers((1, 2, "chain", 0), (1, 3, "link", -1), (2, 3, "other", 0), (3, 3, "loop", 0)), ax),
     "blocks": lambda ax: plot_blocks([[("identity", ""), ("zero", "")], [("full", "a"), ("diagonal", "b")]], (2, 1), ax),
@@ -135,6 +137,18 @@ def test_each_curve_has_its_values_its_error_bars_and_a_look_of_its_own():
     assert ax.lines[0].get_ydata() == [1.0, 1.0]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
     assert plot_series({"a": ([1], [1], [0])}, axes(), legend=False).get_legend() is None
+
+
+def test_each_curve_has_its_style_and_a_band_of_one_deviation():
+    styles = [{"color": "#111111", "marker": "o"}, {"color": "#222222", "ls": "--"}]
+    ax = plot_bands({"a": ([1, 2], [3, 4], [0.5, 1.0]), "b": ([1, 2], [5, 6], [0, 0])}, axes(), styles=styles)
+    a, b = ax.lines
+    assert (a.get_label(), a.get_color(), a.get_marker(), a.get_ydata().tolist()) == ("a", "#111111", "o", [3, 4])
+    assert (b.get_label(), b.get_color(), b.get_linestyle()) == ("b", "#222222", "--")
+    corners = ax.collections[0].get_paths()[0].vertices
+    assert {(1, 2.5), (1, 3.5), (2, 3), (2, 5)} <= set(map(tuple, corners.tolist()))
+    with pytest.raises(ValueError, match="shorter"):
+        plot_bands({"a": ([1], [1], [0]), "b": ([1], [1], [0])}, axes(), styles=styles[:1])
 
 
 def test_curves_can_be_told_apart_without_colour():

@@ -170,7 +170,7 @@ def test_the_cells_of_the_structure_are_those_of_sparcs_figures_3_to_5(B):
 def test_every_recipe_says_what_it_shows_and_has_each_scale(name):
     recipe = RECIPES[name]
     assert recipe.name == name
-    assert any(paper in recipe.source for paper in ("SPARCS", "PRE", "Pruning", "Student"))
+    assert any(paper in recipe.source for paper in ("SPARCS", "PRE", "Pruning", "Student", "Poster"))
     trials = {scale: recipe.trials(recipe.settings[scale]) for scale in recipe.settings}
     assert set(trials) <= set(SCALES)
     for made in trials.values():

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from spectral_lab import SpectralLinear, SpectralNet, digits, prune, spectralize, train
 from spectral_lab.layers import feed_forward
-from spectral_lab.tickets import Phase, penalised_names, post_training, pre_training
+from spectral_lab.tickets import Phase, penalised_names, post_training, pre_training, train_eigenvalues, train_eigenvectors
 
 SHORT = Phase(epochs=2, lr=1e-2)
 NONE = Phase(epochs=0)
@@ -92,6 +92,32 @@ def test_the_protocols_are_training_and_pruning_by_hand(data):
     list(train(by_hand, x, y, **options))
     found = pre_training(make(), x, y, fraction=0.5, eigenvalues=SHORT, eigenvectors=SHORT, seed=4)
     assert_close(state(found.network), state(by_hand), rtol=0, atol=0)
+
+
+def test_one_training_of_the_eigenvalues_serves_tickets_of_every_size(data):
+    x, y = data.x_train[:300], data.y_train[:300]
+    shared, phase = make(), replace(SHORT, rho=1e-3)
+    train_eigenvalues(shared, x, y, phase, seed=4)
+    for fraction in (0.2, 0.5):
+        network, _ = prune(shared, "eigenvalue", fraction=fraction)
+        train_eigenvectors(network, x, y, SHORT, seed=4)
+        whole = pre_training(make(), x, y, fraction=fraction, eigenvalues=phase, eigenvectors=SHORT, seed=4)
+        assert_close(state(network), state(whole.network), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("phase", [train_eigenvalues, train_eigenvectors])
+def test_a_phase_by_itself_trains_its_part_in_place_and_leaves_what_is_trainable_as_it_was(data, phase):
+    model = make(layer=SpectralLinear.original)
+    before, trainable = state(model), [p.requires_grad for p in model.parameters()]
+    records = phase(model, data.x_train[:200], data.y_train[:200], SHORT, biases=True)
+    part = "eigenvalues_out" if phase is train_eigenvalues else "basis.eigenvectors"
+    assert changed(before, state(model)) == {f"{k}.{name}" for k in (0, 2) for name in (part, "bias")}
+    assert [p.requires_grad for p in model.parameters()] == trainable
+    assert len(records) == 1
+    with pytest.raises(ValueError, match="the model has no spectral layer"):
+        phase(nn.Sequential(nn.Linear(64, 10)), data.x_train, data.y_train)
+    with pytest.raises(TypeError, match="the model is a Linear; wanted"):
+        phase(nn.Linear(64, 10), data.x_train, data.y_train)
 
 
 def test_rounds_remove_the_same_share_of_what_is_left(data):
