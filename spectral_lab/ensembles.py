@@ -85,6 +85,11 @@ class Ensemble:
 
         return vmap(one)(self.parameters, self.buffers, x)
 
+    @property
+    def sizes(self) -> tuple[int, ...] | None:
+        """Nodes of each layer; None of other networks than SpectralNets."""
+        return self._like.sizes if isinstance(self._like, SpectralNet) else None
+
     @torch.no_grad()
     def network(self, k: int) -> nn.Module:
         """Network k by itself, with numbers of its own."""
@@ -142,11 +147,19 @@ class EnsembleRecord:
     @property
     def diverged(self) -> Tensor:
         """Which networks have NaN or infinite numbers; the others are untouched by them."""
-        return ~(self.data_loss.isfinite() & self.penalty.isfinite())
+        known = (self.data_loss, self.penalty) if self.path_norm is None else (self.data_loss, self.penalty, self.path_norm)
+        return ~torch.stack([value.isfinite() for value in known]).all(0)
 
 
 class EnsembleTraining(Iterator[EnsembleRecord]):
-    """One run of training of many networks; made by :func:`train_ensemble`."""
+    """One run of training of many networks; made by :func:`train_ensemble`.
+
+    Between two records ``rho`` and the data may be changed; parameters and Adam's moments are carried on.
+
+    Attributes:
+        ensemble: what is trained.
+        step: optimiser steps done so far, of ``steps``.
+    """
 
     def __init__(
         self,
@@ -157,7 +170,7 @@ class EnsembleTraining(Iterator[EnsembleRecord]):
         steps: int,
         lr: float,
         batch_size: int,
-        rho: Tensor,
+        rho: float | Sequence[float],
         omega: Penalty,
         penalised: list[str],
         loss: Loss,
@@ -166,22 +179,51 @@ class EnsembleTraining(Iterator[EnsembleRecord]):
     ) -> None:
         self.ensemble, self.steps, self.step = ensemble, steps, 0
         self.batch_size, self.record_every, self.rho = batch_size, record_every, rho
-        self._omega, self._loss = vmap(omega), vmap(loss)
+        self._omega, self._data_loss, self._loss = vmap(omega), loss, vmap(loss)
         self._penalised = {name: ensemble.parameters[name] for name in penalised}
         trained = [p for p in ensemble.parameters.values() if p.requires_grad]
         self._adam = torch.optim.Adam(trained, lr=lr, fused=trained[0].device.type in ("cpu", "cuda"))
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._x, self._y = x, y
-        self._losses = torch.zeros_like(rho)
-        self._since = 0
+        self._order, self._position = torch.empty(len(ensemble), 0, dtype=torch.long), 0
+        self.set_data(x, y)
+        self._losses, self._since = torch.zeros_like(self._rho), 0
+
+    @property
+    def rho(self) -> Tensor:
+        """Strength ρ of the regulariser of each network: (E,).  One for all or one for each can be set at any time."""
+        return self._rho
+
+    @rho.setter
+    def rho(self, value: float | Sequence[float]) -> None:
+        strengths, like = _one_each("rho", value, len(self.ensemble)), next(iter(self.ensemble.parameters.values()))
+        for strength in strengths:
+            check_rho(strength)
+        self._rho = torch.tensor(strengths, dtype=like.dtype, device=like.device)
+
+    def set_data(self, x: Tensor, y: Tensor) -> None:
+        """Train on other data from the next step on; with as many rows as before, the order of the batches goes on.
+
+        Args:
+            x, y: data (E, n, …).
+
+        Raises:
+            ValueError: data that do not fit.
+        """
+        self._x, self._y = _check_data(self.ensemble, x, y, self._data_loss)
+        if self._order.shape[1] != self._x.shape[1]:
+            self._draw_order()
         self._shuffle()
 
+    def _draw_order(self) -> None:
+        """A new order of the rows for each network, from a generator of its own."""
+        n = self._x.shape[1]
+        self._order = torch.stack([torch.randperm(n, generator=generator) for generator in self._generators])
+        self._position = 0
+
     def _shuffle(self) -> None:
-        """A new order of its own for each network; batches are then slices."""
-        n, E = self._x.shape[1], len(self._generators)
-        order = torch.stack([torch.randperm(n, generator=generator) for generator in self._generators]).to(self._x.device)
-        rows = torch.arange(E, device=order.device)[:, None]
-        self._shuffled, self._position = (self._x[rows, order], self._y[rows, order]), 0
+        order = self._order.to(self._x.device)
+        rows = torch.arange(len(order), device=order.device)[:, None]
+        self._shuffled = self._x[rows, order], self._y[rows, order]  # one gather an epoch; batches are then slices
 
     def advance(self, steps: int = 1) -> None:
         """Take optimiser steps without making a record."""
@@ -189,12 +231,13 @@ class EnsembleTraining(Iterator[EnsembleRecord]):
         with torch.enable_grad():
             for _ in range(steps):
                 if self._position >= n:
+                    self._draw_order()
                     self._shuffle()
                 window = slice(self._position, self._position + self.batch_size)
                 self._position += self.batch_size
                 x, y = (part[:, window] for part in self._shuffled)
                 losses = self._loss(self.ensemble(x), y)
-                objective = losses + self.rho * self._omega(self._penalised) if self._penalised else losses
+                objective = losses + self._rho * self._omega(self._penalised) if self._penalised else losses
                 self._adam.zero_grad()
                 objective.sum().backward()
                 self._adam.step()
@@ -252,16 +295,17 @@ def train_ensemble(
         seeds: of the order of the batches, one for each; None is 0 … E - 1.
 
     Returns:
-        An iterator of records, with the ``ensemble``.
+        An iterator of records, with the ``ensemble``; ``rho`` and ``set_data`` steer it.
 
     Raises:
-        ValueError: networks of different shapes, data that do not fit, or an option outside its range.
+        ValueError: networks of different shapes, or none of whose numbers is trained; data that do not fit, or an option
+            outside its range.
     """
     ensemble = networks if isinstance(networks, Ensemble) else Ensemble(networks)
-    E, like = len(ensemble), next(iter(ensemble.parameters.values()))
-    x, y = (_check_data(name, data, E, like) for name, data in {"x": x, "y": y}.items())
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(f"x has {x.shape[1]} rows and y has {y.shape[1]}; wanted one target for each input")
+    E = len(ensemble)
+    x, y = _check_data(ensemble, x, y, loss)
+    if not any(p.requires_grad for p in ensemble.parameters.values()):
+        raise ValueError("all parameters of the networks are frozen; wanted one at least with requires_grad")
     if (steps is None) == (epochs is None):
         raise ValueError(f"steps = {steps} and epochs = {epochs}; give exactly one of them")
     for name, value in {"steps": steps, "epochs": epochs, "batch_size": batch_size, "record_every": record_every}.items():
@@ -270,9 +314,7 @@ def train_ensemble(
     steps = steps if steps is not None else epochs * math.ceil(x.shape[1] / batch_size)  # type: ignore[operator]
     if not 0 < lr < math.inf:
         raise ValueError(f"lr = {lr}; wanted a positive finite learning rate, e.g. 1e-3")
-    strengths, seeds = _one_each("rho", rho, E), list(range(E)) if seeds is None else list(seeds)
-    for strength in strengths:
-        check_rho(strength)
+    seeds = list(range(E)) if seeds is None else list(seeds)
     if len(seeds) != E:
         raise ValueError(f"there are {len(seeds)} seeds for {E} networks; wanted one for each")
     names = ensemble.penalised() if penalised is None else penalised
@@ -286,7 +328,7 @@ def train_ensemble(
         steps=steps,
         lr=lr,
         batch_size=batch_size,
-        rho=torch.tensor(strengths, dtype=like.dtype, device=like.device),
+        rho=rho,
         omega=check_penalty(penalty),
         penalised=names,
         loss=loss,
@@ -304,20 +346,32 @@ def _one_each(name: str, value: float | Sequence[float], E: int) -> list[float]:
     return values
 
 
-def _check_data(name: str, data: Tensor, E: int, like: Tensor) -> Tensor:
+def _check_data(ensemble: Ensemble, x: Tensor, y: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
     """The data on the networks' device and of their float type.
 
     Raises:
-        ValueError: no first dimension E, no rows, NaN or infinite values.
+        ValueError: no first dimension E, no rows or not as many of both, NaN or infinite values, or other widths than those
+            of the networks, with which the mean squared error would compare every row with every other.
     """
-    if data.dim() < 2 or len(data) != E or data.shape[1] == 0:
-        raise ValueError(
-            f"{name} has shape {tuple(data.shape)}; wanted (E, n, ...) with E = {E} and at least one row. If all learn "
-            f"from the same rows: {name}.expand({E}, *{name}.shape)"
-        )
-    if data.is_floating_point() and not bool(data.isfinite().all()):
-        raise ValueError(f"{name} has NaN or infinite values; remove or replace those rows")
-    return data.to(like.device, like.dtype if data.is_floating_point() else data.dtype)
+    E, like = len(ensemble), next(iter(ensemble.parameters.values()))
+    for name, data in {"x": x, "y": y}.items():
+        if data.dim() < 2 or len(data) != E or data.shape[1] == 0:
+            raise ValueError(
+                f"{name} has shape {tuple(data.shape)}; wanted (E, n, ...) with E = {E} and at least one row. If all learn "
+                f"from the same rows: {name}.expand({E}, *{name}.shape)"
+            )
+        if data.is_floating_point() and not bool(data.isfinite().all()):
+            raise ValueError(f"{name} has NaN or infinite values; remove or replace those rows")
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(f"x has {x.shape[1]} rows and y has {y.shape[1]}; wanted one target for each input")
+    if ensemble.sizes is not None:
+        n_in, n_out = ensemble.sizes[0], ensemble.sizes[-1]
+        if x.shape[2:] != (n_in,):
+            raise ValueError(f"x has shape {tuple(x.shape)}; the networks want {(*x.shape[:2], n_in)}")
+        if loss is nn.functional.mse_loss and y.shape[2:] != (n_out,):
+            raise ValueError(f"y has shape {tuple(y.shape)}; the mean squared error wants {(*y.shape[:2], n_out)}")
+    place = [data.to(like.device, like.dtype if data.is_floating_point() else data.dtype) for data in (x, y)]
+    return place[0], place[1]
 
 
 def best_chunk(make: Callable[[int], EnsembleTraining], candidates: Sequence[int] = CHUNKS, *, steps: int = 20) -> int:

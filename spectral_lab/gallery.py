@@ -46,6 +46,11 @@ def write_gallery(out: Path) -> None:
     write_atomically(out / "README.md", lambda path: Path(path).write_text(text, encoding="utf-8"))
 
 
+def said_by(source: str) -> str:
+    """What stands beside our findings: a paper, or what one would expect where no paper says anything."""
+    return "expected" if source.startswith("beyond") else "paper"
+
+
 def _order(content: dict[str, Any]) -> tuple[str, int, str]:
     name = content["recipe"]
     number = "".join(c for c in name.partition("fig-")[2].partition("-")[0] if c.isdigit())
@@ -62,16 +67,20 @@ def _summary(recipes: list[dict[str, Any]]) -> str:
     return "".join(lines)
 
 
+def _cell(text: str) -> str:
+    """Text in which a table sees no border of a cell: |λ| has two."""
+    return text.replace("|", r"\|")
+
+
 def _section(content: dict[str, Any]) -> str:
     """Picture, findings and setting of one recipe."""
     name = content["recipe"]
     lines = [f"\n### {content['source']}: {content['title']}\n\n![{content['title']}]({name}.png)\n\n"]
     if content["findings"]:
-        lines.append("| | paper | here | |\n|---|---|---|---|\n")
-        lines += [
-            f"| {f['what']} | {f['paper']} | {f['ours']} | {'agrees' if f['agrees'] else '**differs**'} |\n"
-            for f in content["findings"]
-        ]
+        lines.append(f"| | {said_by(content['source'])} | here | |\n|---|---|---|---|\n")
+        for f in content["findings"]:
+            cells = [_cell(f[name]) for name in ("what", "paper", "ours")]
+            lines.append(f"| {' | '.join(cells)} | {'agrees' if f['agrees'] else '**differs**'} |\n")
     if not content["trials"]:
         return "".join(lines)
     setting = ", ".join(f"{key} {value}" for key, value in content["setting"].items())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -236,13 +238,94 @@ def plot_bands(
     series: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]],
     ax: Axes,
     *,
-    styles: Sequence[Mapping[str, Any]],
+    styles: Sequence[Mapping[str, Any]] | None = None,
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+    logarithmic: bool = False,
+    legend: bool = True,
 ) -> Axes:
     """Curves in bands of one deviation up and down, ``{label: (places, means, deviations)}``; styles are options of lines."""
+    if styles is None:
+        styles = [{"color": colour, "marker": marker, "ms": 6, "lw": 1.8} for colour, marker in SERIES[1 : len(series) + 1]]
     for (name, (places, means, deviations)), style in zip(series.items(), styles, strict=True):
         (line,) = ax.plot(places, means, label=name, **style)
         low, high = ([m + sign * d for m, d in zip(means, deviations, strict=True)] for sign in (-1, 1))
         ax.fill_between(places, low, high, color=line.get_color(), alpha=0.2, lw=0)
+    ax.set(xlabel=xlabel or ax.get_xlabel(), ylabel=ylabel or ax.get_ylabel(), xscale="log" if logarithmic else "linear")
+    if legend:
+        ax.legend(frameon=False)
+    return ax
+
+
+def plot_heat(
+    x: Sequence[float],
+    y: Sequence[float],
+    values: Any,
+    ax: Axes,
+    *,
+    label: str,
+    level: float | None = None,
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+) -> Axes:
+    """A quantity over two parameters, values (len(y), len(x)), from light for 0 to dark; the y axis is logarithmic.
+
+    ``level`` draws the contour of that value, ``lines`` curves on top, ``{label: (x, y)}``, for example what was expected.
+    """
+    from contourpy import contour_generator
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shades = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#fbd3ab", POSITIVE, "#7a2f00", "#2b0f00"])
+    mesh = ax.pcolormesh(_edges(x), [10**edge for edge in _edges([math.log10(v) for v in y])], values, cmap=shades, vmin=0)
+    bar = ax.figure.colorbar(mesh, cax=ax.inset_axes((1.03, 0.0, 0.045, 1.0)))
+    bar.set_label(label)
+    if level is not None:
+        for path in contour_generator(x, [math.log10(v) for v in y], values).lines(level):  # as the eye interpolates
+            ax.plot(path[:, 0], 10 ** path[:, 1], color=INK, lw=1.8)  # type: ignore[call-overload]
+    for (name, (places, heights)), style in zip((lines or {}).items(), ("--", ":"), strict=False):
+        ax.plot(places, heights, color=NEGATIVE, ls=style, lw=2.4, label=name)
+    ax.set(yscale="log", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+    if lines:
+        ax.legend(fontsize="small", loc="upper left")
+    return ax
+
+
+def _edges(places: Sequence[float]) -> list[float]:
+    """Where the cells around some places meet; the outer ones are as wide on both sides."""
+    middle = [(a + b) / 2 for a, b in pairwise(places)]
+    return [2 * places[0] - middle[0], *middle, 2 * places[-1] - middle[-1]]
+
+
+BUNDLES = {  # role: colour, line, width; told apart in grey by line and width
+    "silent": (FAINT, (0, (4, 3)), 1.2),
+    "active": ("#b3127b", "solid", 3.2),
+    "new": (POSITIVE, (0, (7, 1.5)), 3.2),
+}
+
+
+def plot_bundles(bundles: Mapping[tuple[int, int], str], n_layers: int, ax: Axes, *, title: str = "") -> Axes:
+    """Layers in a row and the bundles of links between them, ``{(to, from): role}`` counted from 0, as in SPARCS Fig. 6.
+
+    A bundle is "silent" (grey, dashed), "active" (magenta) or "new" (orange, long dashes).  Layers are numbered from 1.
+    """
+    from matplotlib.patches import FancyArrowPatch
+
+    for (target, source), role in sorted(bundles.items(), key=lambda item: list(BUNDLES).index(item[1])):
+        colour, style, width = BUNDLES[role]
+        far = target - source
+        path = _arc((source, 0), (target, 0), 0.1 + 0.32 * far, above=0.12) if far > 1 else None
+        ends: dict[str, Any] = {"path": path} if path else {"posA": (source + 0.2, 0), "posB": (target - 0.2, 0)}
+        arrow: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 9 + 3 * width, "shrinkA": 0, "shrinkB": 0}
+        ax.add_patch(FancyArrowPatch(**ends, **arrow, lw=width, color=colour, ls=style, gid=role))
+    for role, (colour, style, width) in BUNDLES.items():
+        if role in bundles.values():
+            ax.plot([], [], color=colour, ls=style, lw=width, label=role)
+    ax.legend(frameon=False, loc="upper right", handlelength=3.5)
+    ax.scatter(range(n_layers), [0] * n_layers, s=460, c="white", edgecolors=INK, linewidths=1.6, zorder=3)
+    for layer in range(n_layers):
+        ax.text(layer, 0, str(layer + 1), ha="center", va="center", fontsize="large", color=INK, zorder=4)
+    ax.set(xlim=(-0.4, n_layers - 0.6), ylim=(-0.2, 0.35 + 0.22 * n_layers))
+    ax.set_title(title, fontsize="large", color=INK)
+    ax.set_axis_off()
     return ax
 
 
@@ -307,13 +390,13 @@ def plot_layers(graph: networkx.MultiDiGraph, ax: Axes) -> Axes:
     return ax
 
 
-def _arc(start: tuple[float, float], end: tuple[float, float], lift: float) -> Any:
-    """An arc from node to node that rises by three quarters of ``lift``."""
+def _arc(start: tuple[float, float], end: tuple[float, float], lift: float, above: float = 0.25) -> Any:
+    """An arc from a little ``above`` one node to above another, that rises by three quarters of ``lift``."""
     from matplotlib.path import Path
 
     (x0, y0), (x1, y1) = start, end
     lean = 0.2 * (x1 - x0)
-    points = [(x0 + 0.08, y0 + 0.25), (x0 + lean, y0 + lift), (x1 - lean, y1 + lift), (x1 - 0.08, y1 + 0.25)]
+    points = [(x0 + 0.08, y0 + above), (x0 + lean, y0 + lift), (x1 - lean, y1 + lift), (x1 - 0.08, y1 + above)]
     return Path(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
 
 

@@ -28,7 +28,7 @@ from rich.table import Table
 
 import spectral_lab
 from spectral_lab.files import write_atomically
-from spectral_lab.gallery import write_gallery
+from spectral_lab.gallery import said_by, write_gallery
 from spectral_lab.recipes import RECIPES, SCALES, Done, Outcome, Recipe, Trial
 
 TRIALS = "trials.jsonl"  # every outcome so far, one a line
@@ -266,7 +266,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 content = reproduce(recipe, options.scale, device=device, out=options.out, pool=pool, console=console)
                 for finding in content["findings"]:
                     mark = "agrees" if finding["agrees"] else "differs"
-                    console.print(f"  {finding['what']}: {finding['ours']} (paper: {finding['paper']}; {mark})")
+                    theirs = f"{said_by(recipe.source)}: {finding['paper']}"
+                    console.print(f"  {finding['what']}: {finding['ours']} ({theirs}; {mark})")
     write_gallery(options.out)
     return 0
 

@@ -8,19 +8,19 @@ SPARCS Section 5, for many networks at once:
 >>> table["path_norm"].mean("seed").sel(beta=5).shape
 (3,)
 
-Below this module lie :mod:`spectral_lab.ensembles`, which trains, and :mod:`spectral_lab.sweeps`, which makes tables.
+Below this module lie :mod:`spectral_lab.ensembles`, which trains, and :mod:`spectral_lab.sweeps`, which makes tables; next,
+read :mod:`spectral_lab.hysteresis`, where α or ρ goes up and down without a restart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from itertools import groupby
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
+from torch import Tensor
 
-from spectral_lab.ensembles import train_ensemble
+from spectral_lab.ensembles import EnsembleTraining, train_ensemble
 from spectral_lab.networks import SpectralNet
 from spectral_lab.sweeps import Point
 from spectral_lab.tasks import alpha_beta
@@ -32,14 +32,14 @@ TOGETHER = ("alpha", "beta", "rho", "seed")  # what may differ between networks 
 class Search:
     """The first experiment of SPARCS with its Table 3; each option can be a parameter of a grid.
 
-    Networks that differ in α, β, ρ and the seed only are trained at once.
+    Of the points of a chunk, networks that differ in α, β, ρ and the seed only are trained at once.
     """
 
     alpha: float = 1.0
     beta: float = 5.0
     rho: float = 1e-4
     seed: int = 0  # of the network and of the order of the batches
-    hidden: tuple[int, ...] = (300,)
+    hidden: int | Sequence[int] = (300,)  # a number is the width of one layer, so that a grid can have it
     epochs: int = 300
     lr: float = 1e-3
     batch_size: int = 100
@@ -60,39 +60,67 @@ class Search:
         """
         return [outcome for _, outcome in self.trained(points)]
 
-    def trained(self, points: Sequence[Point]) -> Iterator[tuple[SpectralNet, dict[str, float]]]:
-        """The trained network of each point, and what came of it."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden))
+
+    @property
+    def sizes(self) -> list[int]:
+        """Nodes of each layer, without the bias node."""
+        assert not isinstance(self.hidden, int)
+        return [2, *self.hidden, 1]
+
+    def at(self, points: Sequence[Point]) -> list[Search]:
+        """A search with the options of each point.
+
+        Raises:
+            ValueError: a point with a parameter that is no option.
+        """
         known = [field.name for field in fields(self)]
         for point in points:
             unknown = [name for name in point if name not in known]
             if unknown:
                 raise ValueError(f"a search has no option {unknown[0]!r}; wanted some of {', '.join(known)}")
-        searches = [replace(self, **point) for point in points]  # type: ignore[arg-type]
-        for _, group in groupby(searches, key=Search._shared):
-            yield from _train(list(group))
+        return [replace(self, **point) for point in points]  # type: ignore[arg-type]
 
-    def _shared(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name not in TOGETHER}
+    def trained(self, points: Sequence[Point]) -> list[tuple[SpectralNet, dict[str, float]]]:
+        """The trained network of each point, and what came of it."""
+        searches = self.at(points)
+        found: dict[int, tuple[SpectralNet, dict[str, float]]] = {}
+        for places in alike(searches):
+            found |= zip(places, _train([searches[k] for k in places]), strict=True)
+        return [found[k] for k in range(len(searches))]
 
 
-def _train(searches: Sequence[Search]) -> Iterator[tuple[SpectralNet, dict[str, float]]]:
-    """Train one network for each search; they agree in all but what may differ."""
-    first = searches[0]
+def alike(searches: Sequence[Search]) -> list[list[int]]:
+    """Which of the searches can be trained at once: their places, wherever they stand."""
+    groups: dict[Search, list[int]] = {}
+    for k, search in enumerate(searches):
+        groups.setdefault(replace(search, **dict.fromkeys(TOGETHER, 0)), []).append(k)  # type: ignore[arg-type]
+    return list(groups.values())
+
+
+def data(searches: Sequence[Search]) -> tuple[Tensor, Tensor]:
+    """What each of them learns: inputs (E, n, 2) and targets (E, n, 1)."""
     tasks = [alpha_beta(s.alpha, s.beta, s.n, seed=s.data_seed) for s in searches]
-    x, y = (torch.stack(parts).to(first.device) for parts in zip(*tasks, strict=True))
+    x, y = (torch.stack(parts).to(searches[0].device) for parts in zip(*tasks, strict=True))
+    return x, y
+
+
+def training(searches: Sequence[Search]) -> EnsembleTraining:
+    """The training of a network for each search, from the perceptron on; they agree in all but what may differ."""
+    first = searches[0]
     networks = [
         SpectralNet(
-            [2, *s.hidden, 1],
+            s.sizes,
             train_input_eigenvalues=s.train_input_eigenvalues,
             generator=torch.Generator().manual_seed(s.seed),
             device=s.device,
         )
         for s in searches
     ]
-    training = train_ensemble(
+    return train_ensemble(
         networks,
-        x,
-        y,
+        *data(searches),
         epochs=first.epochs,
         lr=first.lr,
         batch_size=first.batch_size,
@@ -100,18 +128,22 @@ def _train(searches: Sequence[Search]) -> Iterator[tuple[SpectralNet, dict[str, 
         penalty=first.penalty,
         seeds=[s.seed for s in searches],
     )
-    (record,) = training
+
+
+def _train(searches: Sequence[Search]) -> list[tuple[SpectralNet, dict[str, float]]]:
+    run = training(searches)
+    (record,) = run
     assert record.path_norm is not None
     assert record.live is not None
+    found = []
     for k in range(len(searches)):
-        network = training.ensemble.network(k)
+        network = run.ensemble.network(k)
         assert isinstance(network, SpectralNet)
-        yield (
-            network,
-            {
-                "path_norm": float(record.path_norm[k]),
-                "eigenvalue_norm": float(torch.cat(network.lam[:-1]).detach().norm()),
-                "live": int(record.live[k]),
-                "data_loss": float(record.data_loss[k]),
-            },
-        )
+        outcome = {
+            "path_norm": float(record.path_norm[k]),
+            "eigenvalue_norm": float(torch.cat(network.lam[:-1]).detach().norm()),
+            "live": int(record.live[k]),
+            "data_loss": float(record.data_loss[k]),
+        }
+        found.append((network, outcome))
+    return found

@@ -43,6 +43,7 @@ Results = dict[str, np.ndarray]  # by name, one row for each point
 Trial = Callable[[list[Point]], Sequence[Mapping[str, Any]]]
 
 MANIFEST = "sweep.json"
+PREFIX = "of_"  # of the names in a file: savez has arguments of its own, which a result may be called like
 
 
 def sweep(
@@ -89,6 +90,7 @@ def sweep(
     left = list(_runs(len(points), done, size))
     with _progress(console, len(points), len(done)) as advance:
         for (start, stop), results in _run(trial, points, left, executor):
+            _check(results, grid, next(iter(found.values()), results))  # now, and not when hours have passed
             found[start, stop] = results
             if kept is not None:
                 kept.write(start, stop, results)
@@ -189,7 +191,7 @@ class Store:
 
         def save(temporary: str) -> None:
             with open(temporary, "wb") as file:
-                np.savez(file, **results)  # type: ignore[arg-type]
+                np.savez(file, **{f"{PREFIX}{name}": value for name, value in results.items()})  # type: ignore[arg-type]
 
         write_atomically(self.folder / f"{start:08d}-{stop:08d}.npz", save)
 
@@ -208,7 +210,7 @@ class Store:
             try:
                 start, stop = (int(part) for part in path.stem.split("-"))
                 with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                    results = {name: file[name] for name in file.files}
+                    results = {name.removeprefix(PREFIX): file[name] for name in file.files}
             except (ValueError, OSError, BadZipFile, EOFError, KeyError) as error:
                 raise ValueError(f"a file of the store is damaged ({error}); {cure}") from error
             fits = all(value.ndim and len(value) == stop - start for value in results.values())
@@ -241,8 +243,8 @@ def _run(
         return
     futures: dict[Future[Any], tuple[int, int]] = {executor.submit(trial, points[a:b]): (a, b) for a, b in left}
     try:
-        for future in as_completed(futures):
-            start, stop = futures[future]
+        for future in as_completed(list(futures)):
+            start, stop = futures.pop(future)  # what it returned is kept once, as a row of the table
             with _named(points[start:stop]):
                 results = _stacked(future.result(), stop - start)
             yield (start, stop), results
@@ -282,6 +284,20 @@ def _stacked(outcomes: Sequence[Mapping[str, Any]], n: int) -> Results:
     return {name: np.stack([one[name] for one in arrays]) for name in names}
 
 
+def _check(results: Results, grid: Mapping[str, Sequence[Value]], others: Results) -> None:
+    """Refuse results that cannot stand in one table with those of another chunk.
+
+    Raises:
+        ValueError: other names or shapes than there, or a name that the grid has.
+    """
+    both = [name for name in results if name in grid]
+    if both:
+        raise ValueError(f"the trial returned {both}, which are parameters of the grid; give its results other names")
+    found, wanted = ({name: value.shape[1:] for name, value in one.items()} for one in (results, others))
+    if found != wanted:
+        raise ValueError(f"the trial returned {found} in one chunk and {wanted} in another; wanted the same names and shapes")
+
+
 @contextmanager
 def _progress(console: Console | None, total: int, completed: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console  # its import draws from the global random numbers
@@ -290,7 +306,7 @@ def _progress(console: Console | None, total: int, completed: int) -> Iterator[C
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console or Console(stderr=True)) as progress:
         bar = progress.add_task("sweep", total=total, completed=completed)
-        yield lambda n: progress.update(bar, advance=n)
+        yield lambda n: progress.update(bar, advance=n, refresh=True)  # in a notebook nobody else does at the end
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
@@ -302,8 +318,6 @@ def _table(
     import xarray
 
     pieces = [found[key] for key in sorted(found)]
-    if any(piece.keys() != pieces[0].keys() for piece in pieces):
-        raise ValueError(f"the chunks have different variables: {[sorted(piece) for piece in pieces]}")
     shape = tuple(len(values) for values in grid.values())
     variables = {}
     for name in pieces[0]:

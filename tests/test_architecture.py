@@ -43,6 +43,8 @@ MAY_IMPORT = {
     "ensembles": {"decomposition", "networks", "penalties", "topology", "training"},
     "sweeps": {"", "files"},  # the package's version
     "search": {"ensembles", "networks", "sweeps", "tasks"},
+    "hysteresis": {"ensembles", "networks", "search", "stability", "sweeps"},
+    "stability": {"networks"},
     "stacks": {"bases", "conversion", "layers"},
     "storage": {"direct", "files", "networks", "penalties", "snapshots", "stacks", "training"},
     "exchange": {"conversion", "files", "networks"},

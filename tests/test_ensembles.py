@@ -118,6 +118,48 @@ def test_chunks_of_another_size_give_the_same_numbers(size):
             assert_close(dict(alone.named_parameters()), dict(beside.named_parameters()), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("rows", [230, 170])
+def test_data_and_rho_that_change_on_the_way_act_as_they_do_on_a_network_alone(rows):
+    networks, tasks, others = make_networks(3), make_tasks(3), make_tasks(3, n=rows)
+    others = others[0], 0.5 * others[1]
+    run = train_ensemble(networks, *tasks, steps=40, batch_size=50, seeds=[4, 5, 6])
+    run.advance(7)
+    run.rho = [0.0, 1e-3, 1e-1]
+    run.set_data(*others)
+    run.advance(9)
+    run.rho = 1e-2
+    run.advance(9)
+    for k, network in enumerate(networks):
+        alone = train(network, tasks[0][k], tasks[1][k], steps=40, batch_size=50, seed=4 + k)
+        alone.advance(7)
+        alone.rho = [0.0, 1e-3, 1e-1][k]
+        alone.set_data(others[0][k], others[1][k])
+        alone.advance(9)
+        alone.rho = 1e-2
+        alone.advance(9)
+        assert_close(dict(run.ensemble.network(k).named_parameters()), dict(network.named_parameters()))
+
+
+def test_data_or_rho_that_do_not_fit_change_nothing_on_the_way():
+    run = train_ensemble(make_networks(2), *make_tasks(2), steps=3, rho=1e-3)
+    before = run.rho
+    with pytest.raises(ValueError, match=r"x has shape \(3, 230, 2\)"):
+        run.set_data(*make_tasks(3))
+    with pytest.raises(ValueError, match="rho = -1"):
+        run.rho = [1e-4, -1]
+    assert run.rho is before
+    assert run._x.shape == (2, 230, 2)
+
+
+def test_an_overflow_of_the_last_step_counts_as_diverged():
+    networks, (x, y) = make_networks(2), make_tasks(2)
+    run = train_ensemble(networks, x, y, steps=1)
+    run.advance(1)
+    with torch.no_grad():
+        run.ensemble.parameters["eigenvectors.0"][1].fill_(torch.inf)
+    assert run.record().diverged.tolist() == [False, True]
+
+
 def test_the_callers_networks_stay_as_they_are():
     networks, (x, y) = make_networks(2), make_tasks(2)
     before = [{name: p.clone() for name, p in network.state_dict().items()} for network in networks]
@@ -168,15 +210,9 @@ WRONG = {
     r"x has shape \(230, 2\); wanted \(E, n, \.\.\.\) with E = 2.*x\.expand": {"x": X[0]},
     "x has 230 rows and y has 229": {"y": Y[:, 1:]},
     "y has NaN or infinite": {"y": Y / 0},
-    "steps = 3 and epochs = 2; give exactly one": {"epochs": 2},
-    "batch_size = 0": {"batch_size": 0},
-    "steps = 0": {"steps": 0},
-    "lr = -1; wanted": {"lr": -1},
-    "rho has 3 values for 2 networks": {"rho": [0, 0, 0]},
-    "rho = -1": {"rho": [0, -1]},
-    "there are 1 seeds for 2 networks": {"seeds": [0]},
-    "penalty = 'l2'; wanted one of": {"penalty": "l2"},
-    r"penalised names \['phi'\] are no parameters": {"penalised": ["phi"]},
+    r"x has shape \(2, 230, 3\); the networks want \(2, 230, 2\)": {"x": torch.zeros(2, 230, 3)},
+    r"y has shape \(2, 230\); the mean squared error wants \(2, 230, 1\)": {"y": Y[..., 0]},
+    "all parameters of the networks are frozen": {"networks": [SPECTRAL([2, 3, 1]).requires_grad_(False) for _ in range(2)]},
 }
 
 

@@ -23,9 +23,11 @@ from spectral_lab.plotting import (
     plot_bands,
     plot_bipartite,
     plot_blocks,
+    plot_bundles,
     plot_coefficients,
     plot_cores,
     plot_counts,
+    plot_heat,
     plot_kept,
     plot_layers,
     plot_learning,
@@ -91,7 +93,9 @@ CALLS = {
     "table": lambda ax: plot_table([[3, 0], [1, 2]], ("a", "b"), ax),
     "losses": lambda ax: plot_losses([0, 1], {"data loss": [1, 0.1], "penalty": [0, 0]}, ax),
     "series": lambda ax: plot_series({"a": ([0, 1], [0, 1], [0.1, 0.1]), "b": ([0, 1], [1, 0], [0, 0])}, ax, level=0.5),
-    "bands": lambda ax: plot_bands({"a": ([0, 1], [0, 1], [0.1, 0.1])}, ax, styles=[{"color": POSITIVE}]),
+    "bands": lambda ax: plot_bands({"a": ([1, 2], [0, 1], [0.1, 0.2])}, ax, xlabel="x", ylabel="y", logarithmic=True),
+    "heat": lambda ax: plot_heat([0, 1], [0.1, 1], [[0, 1], [2, 3]], ax, label="a", level=1.5, lines={"b": ([0, 1], [1, 0.1])}),
+    "bundles": lambda ax: plot_bundles({(1, 0): "silent", (2, 0): "active", (2, 1): "new"}, 3, ax, title="t"),
     "coefficients": lambda ax: plot_coefficients([2, -1], ax),
     "layers": lambda ax: plot_layers(layers((1, 2, "chain", 0), (1, 3, "link", -1), (2, 3, "other", 0), (3, 3, "loop", 0)), ax),
     "blocks": lambda ax: plot_blocks([[("identity", ""), ("zero", "")], [("full", "a"), ("diagonal", "b")]], (2, 1), ax),
@@ -584,3 +588,42 @@ def test_the_chosen_pruning_curve_is_the_strongest_and_the_mark_stands_on_it():
     heights = ax.collections[0].get_paths()[0].vertices
     assert {tuple(v) for v in heights.tolist()} >= {(0.5, 0.2), (0.5, 0.5)}
     assert len(plot_removal(curves, axes(), chosen="random", share=0.0).collections) == 0
+
+
+def test_the_cells_of_a_heat_map_stand_around_their_places_and_the_light_end_is_zero():
+    ax = plot_heat([0, 1, 2], [0.1, 10], [[5, 0, 0], [0, 0, 7]], axes(), label="a")
+    (mesh,) = ax.collections
+    assert mesh.get_array().tolist() == [[5, 0, 0], [0, 0, 7]]
+    corners = mesh.get_coordinates()
+    assert corners[0, :, 0].tolist() == [-0.5, 0.5, 1.5, 2.5]
+    assert corners[:, 0, 1].tolist() == pytest.approx([0.01, 1, 100])  # in the middle of 0.1 and 10 as seen on the axis
+    assert to_hex(mesh.cmap(mesh.norm(0))) == "#ffffff"
+
+
+def test_the_contour_of_a_heat_map_lies_between_the_places_as_they_are_seen_and_lines_are_named():
+    ax = plot_heat([0, 1], [1, 100], [[0, 0], [2, 2]], axes(), label="a", level=1, lines={"expected": ([0, 1], [2, 3])})
+    contour, line = ax.lines
+    assert contour.get_ydata() == pytest.approx([10, 10])
+    assert line.get_label() == "expected"
+    assert line.get_xydata().tolist() == [[0, 2], [1, 3]]
+
+
+def test_bundles_of_each_role_have_a_colour_and_a_line_of_their_own():
+    ax = plot_bundles({(1, 0): "silent", (2, 0): "active", (2, 1): "new"}, 3, axes())
+    looks = {
+        patch.get_gid(): (to_hex(patch.get_edgecolor()), patch.get_linestyle(), patch.get_linewidth()) for patch in ax.patches
+    }
+    assert list(looks) == ["silent", "active", "new"]  # what carries a signal is on top
+    assert len({colour for colour, _, _ in looks.values()}) == len({(line, width) for _, line, width in looks.values()}) == 3
+    assert [text.get_text() for text in ax.texts] == ["1", "2", "3"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["silent", "active", "new"]
+
+
+def test_a_band_reaches_one_deviation_to_either_side_of_its_curve():
+    ax = plot_bands({"a": ([0, 1], [1, 2], [0.25, 0.5]), "b": ([0, 1], [3, 3], [0, 0])}, axes(), xlabel="x", ylabel="y")
+    band = ax.collections[0].get_paths()[0].vertices
+    assert {tuple(point) for point in band} == {(0, 0.75), (0, 1.25), (1, 1.5), (1, 2.5)}
+    a, b = ax.lines
+    assert a.get_xydata().tolist() == [[0, 1], [1, 2]]
+    assert a.get_color() != b.get_color()
+    assert a.get_marker() != b.get_marker()

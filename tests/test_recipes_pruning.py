@@ -79,7 +79,7 @@ def test_what_is_left_after_training_is_what_prune_leaves(method, monkeypatch):
     monkeypatch.setattr(
         trimming, "train", lambda network, *args, **kw: trained.append(network) or protocols.train(network, *args, **kw)
     )
-    one = quick(method)
+    one = quick(method, seed=3)
     outcome, ((_, _, x_test, y_test), _) = run(one), rows(one, "cpu")
     for ranking, found in ((RANKINGS[method], "accuracy"), ("random", "random")):
         pruned = [prune(trained[0], ranking, fraction=share, seed=one["seed"]).network for share in SHARES]
@@ -106,8 +106,8 @@ def test_the_eigenvalues_are_trained_once_and_every_ticket_is_that_of_the_whole_
 def test_where_a_layer_is_empty_the_biases_alone_answer_and_nothing_is_trained(monkeypatch):
     trained = []
     monkeypatch.setattr(trimming, "train_eigenvectors", lambda *args, **kw: trained.append(1))
-    outcome = run(quick("pre", hidden=(16, 1), shares=[0.0, 0.99]))
-    assert outcome["nodes"][1] in ([0, 0], [1, 0], [0, 1])
+    outcome = run(quick("pre", hidden=(16, 1), shares=[0.0, 0.94]))
+    assert outcome["nodes"][1] in ([1, 0], [0, 1])
     assert len(trained) == 1
     ((_, _, _, y_test), _) = rows(quick("pre"), "cpu")
     assert outcome["accuracy"][1] in [round(float((y_test == c).float().mean()), 5) for c in range(10)]  # always the same class

@@ -6,6 +6,7 @@ import torch
 from spectral_lab.networks import SpectralNet
 from spectral_lab.recipes import RECIPES, Done
 from spectral_lab.recipes.sparcs import BETAS, count, eigenvalue_norm, network_of, path_norm, run, run_together, series, trials
+from spectral_lab.recipes.structure import bundles
 from spectral_lab.tasks import alpha_beta
 
 SMOKE = RECIPES["sparcs-fig-7"].settings["smoke"]
@@ -86,3 +87,41 @@ def test_the_network_that_is_kept_is_the_trained_one():
 def test_the_numbers_of_fig_8_are_those_of_the_networks():
     assert count(2) == {"direct": 10_000, "spectral": 10_200}
     assert count(5, width=3) == {"direct": 10 * 9, "spectral": 4 * 9 + 5 * 3}
+
+
+def output_without(weights, cut):
+    """What five layers of three nodes answer, by (4.5), if one bundle is cut."""
+    a = [torch.linspace(-1, 1, 6).view(2, 3)]
+    for i in range(1, 5):
+        z = sum((a[j] @ weights[i, j].T for j in range(i) if (i, j) != cut), torch.zeros(2, 3))
+        a.append(torch.relu(z) if i < 4 else z)
+    return a[-1]
+
+
+@pytest.mark.parametrize("switched", [(), (1,), (2,), (3,), (1, 3)])
+def test_a_bundle_of_fig_6_carries_a_signal_if_the_output_would_miss_it(switched):
+    network = SpectralNet([3] * 5, bias=False, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        for layer in switched:
+            network.eigenvalues[layer].copy_(torch.tensor([0.5, -0.5, 0.8]))
+        weights = network.weights()
+        whole = output_without(weights, None)
+        missed = {pair for pair in weights if not output_without(weights, pair).allclose(whole, atol=1e-7)}
+    found = bundles(*switched)
+    assert {pair for pair, carries in found.items() if carries} == missed
+    assert set(found) == {pair for pair, W in weights.items() if W.any()}
+
+
+def test_what_fig_6_says_of_the_layer_after_the_one_that_is_switched_on_differs():
+    assert [finding.agrees for finding in RECIPES["sparcs-fig-6"].findings([])] == [True, True, False]
+
+
+def test_fig_7_shows_the_first_seed_at_three_alphas_and_does_not_count_those_networks_twice():
+    recipe = RECIPES["sparcs-fig-7"]
+    some = recipe.trials(recipe.settings["class"])
+    shown = [trial["search"] for trial in some if trial["keep"]]
+    assert [(s["alpha"], s["beta"], s["seed"]) for s in shown] == [(0, 5, 0), (0.5, 5, 0), (1, 5, 0)]
+    done = [Done(trial, {"path_norm": 9.0 if trial["keep"] else 1.0}) for trial in some]
+    assert series(done, path_norm, normalised=False)[5][1] == [1.0] * 11
+    kept = [t for t in RECIPES["sparcs-fig-12"].trials(recipe.settings["class"]) if t["keep"]]
+    assert all(trial in kept for trial in some if trial["keep"])  # trained once for both

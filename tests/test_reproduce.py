@@ -11,7 +11,7 @@ from rich.console import Console
 
 from spectral_lab import reproduce as command
 from spectral_lab.blocks import adjacency_matrix, eigenvalue_matrix, eigenvector_matrix
-from spectral_lab.gallery import write_gallery
+from spectral_lab.gallery import said_by, write_gallery
 from spectral_lab.recipes import RECIPES, SCALES, Done, Finding, Recipe
 from spectral_lab.recipes.classification import LABELS, build, run, trial
 from spectral_lab.recipes.structure import cells
@@ -300,6 +300,21 @@ def test_the_gallery_says_where_a_finding_differs_and_what_data_it_was(tmp_path)
     assert "0 of 1 findings agree" in text
 
 
+def test_a_bar_in_a_finding_opens_no_cell_of_the_gallerys_table(tmp_path):
+    recipe = replace(toy(), findings=lambda done: [Finding("|λ|", "9", "4 < |x|", False)])
+    reproduce(recipe, "smoke", out=tmp_path, console=QUIET)
+    write_gallery(tmp_path)
+    assert r"| \|λ\| | 9 | 4 < \|x\| | **differs** |" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_numbers_are_written_a_trial_a_line(tmp_path):
+    reproduce(toy(), "smoke", out=tmp_path, console=QUIET)
+    lines = (tmp_path / "toy-fig-1.json").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line.strip(" ,"))["trial"] for line in lines if line.startswith('  {"trial"')] == [
+        {"x": x} for x in (1, 2, 3)
+    ]
+
+
 # ---------------------------------------------------------------- what is committed
 
 FIGURES = Path(__file__).parent.parent / "figures"
@@ -317,9 +332,18 @@ def test_the_gallery_is_what_the_numbers_beside_it_say(tmp_path):
 @pytest.mark.parametrize("name", COMMITTED)
 def test_a_committed_figure_is_of_a_recipe_and_its_findings_follow_from_its_trials(name):
     content, recipe = COMMITTED[name], RECIPES[name]
-    assert content["trials"] == [] or len({one["trial"]["seed"] for one in content["trials"]}) >= 3
+    seeds = {one["trial"].get("search", one["trial"])["seed"] for one in content["trials"]}
+    assert content["trials"] == [] or len(seeds) >= 3
     assert content["scale"] != "smoke" or not content["trials"]
     done = [Done(**one) for one in content["trials"]]
     assert [one.trial for one in done] == recipe.trials(content["setting"])
     assert content["findings"] == [finding._asdict() for finding in recipe.findings(done)]
     assert all((FIGURES / f"{name}.{ending}").exists() for ending in ("png", "svg"))
+
+
+def test_a_recipe_that_no_paper_has_is_held_against_what_was_expected(tmp_path):
+    for source, word in (("Toy Fig. 1", "paper"), ("beyond Toy Fig. 1", "expected")):
+        assert said_by(source) == word
+        reproduce(replace(toy(), source=source), "smoke", out=tmp_path, console=QUIET)
+        write_gallery(tmp_path)
+        assert f"| | {word} | here | |" in (tmp_path / "README.md").read_text()

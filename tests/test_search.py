@@ -1,10 +1,13 @@
 """A search says of each point of a grid how much of its hidden layers a network uses."""
 
+import gc
+
 import pytest
 import torch
 from rich.console import Console
 
 from spectral_lab import SpectralNet, alpha_beta, train
+from spectral_lab import search as module
 from spectral_lab.search import Search
 from spectral_lab.sweeps import sweep
 
@@ -48,3 +51,39 @@ def test_the_seed_decides_where_a_network_starts_and_the_data_seed_its_points():
 def test_an_option_that_is_unknown_is_refused():
     with pytest.raises(ValueError, match="a search has no option 'gamma'; wanted some of alpha, beta"):
         SHORT([{"gamma": 1}])
+
+
+def test_points_that_can_be_trained_at_once_are_wherever_they_stand_in_a_chunk(monkeypatch):
+    sizes, train_ensemble = [], module.train_ensemble
+    monkeypatch.setattr(module, "train_ensemble", lambda n, *a, **o: sizes.append(len(n)) or train_ensemble(n, *a, **o))
+    grid = {"seed": [0, 1, 2], "penalty": ["l1", "l2_norm"]}  # the penalties alternate
+    mixed = sweep(grid, SHORT, chunk=6, console=QUIET)
+    assert sizes == [3, 3]
+    alone = sweep(grid, SHORT, chunk=1, console=QUIET)
+    for name in mixed:
+        assert abs(mixed[name] - alone[name]).max() <= 1e-6
+
+
+def test_the_width_of_one_layer_can_be_a_parameter_of_a_grid():
+    table = sweep({"hidden": [3, 12]}, SHORT, console=QUIET)
+    assert table["path_norm"].sel(hidden=12).item() == pytest.approx(SHORT([{}])[0]["path_norm"], rel=1e-4)
+    assert table["path_norm"].sel(hidden=3).item() != table["path_norm"].sel(hidden=12).item()
+    assert Search(hidden=[4, 2]).sizes == [2, 4, 2, 1]
+
+
+def test_no_network_and_no_data_outlive_their_chunk():
+    def alive():
+        gc.collect()
+        found = [o for o in gc.get_objects() if type(o) is SpectralNet or type(o) is torch.Tensor]
+        return sum(type(o) is SpectralNet for o in found), sum(type(o) is torch.Tensor and o.numel() >= 600 for o in found)
+
+    seen = []
+
+    def watched(points):
+        seen.append(alive())
+        return SHORT(points)
+
+    before = alive()
+    sweep({"seed": range(12)}, watched, chunk=3, console=QUIET)
+    assert len(seen) == 4
+    assert set(seen) == {before}

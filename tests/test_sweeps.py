@@ -259,11 +259,32 @@ def test_grids_and_chunks_that_cannot_be_are_refused(grid, options, message):
         (lambda points: [{"y": [1]}, {"y": [1, 2]}], "of the same shape"),
         (lambda points: [{"y": "word"}] * 2, "with numbers"),
         (lambda points: [{}, {}], "wanted the same names"),
+        (lambda points: [{"a": 1}] * 2, r"returned \['a'\], which are parameters of the grid"),
     ],
 )
 def test_trials_that_return_something_else_are_refused(trial, message):
     with pytest.raises(ValueError, match=message):
         sweep({"a": [1, 2]}, trial, chunk=2, console=QUIET)
+
+
+@pytest.mark.parametrize("other", [{"z": 1}, {"y": [1, 2]}, {"y": 1, "z": 1}])
+def test_a_chunk_that_differs_from_the_one_before_is_refused_at_once_and_not_kept(tmp_path, other):
+    ran = []
+
+    def trial(points):
+        ran.append(points[0]["a"])
+        return [other if points[0]["a"] == 2 else {"y": 1}]
+
+    with pytest.raises(ValueError, match=r"in one chunk and .* in another; wanted the same names and shapes"):
+        sweep({"a": [1, 2, 3]}, trial, store=tmp_path, console=QUIET)
+    assert ran == [1, 2]
+    assert len(list(tmp_path.glob("[0-9]*.npz"))) == 1
+
+
+def test_results_may_have_the_names_of_arguments_of_others(tmp_path):
+    for _ in range(2):
+        table = sweep({"x": [1, 2]}, one_by_one(lambda x: {"file": x, "allow_pickle": x}), store=tmp_path, console=QUIET)
+        assert table["file"].values.tolist() == table["allow_pickle"].values.tolist() == [1, 2]
 
 
 # -- many machines -----------------------------------------------------------------------------------------------------
@@ -294,3 +315,10 @@ def test_a_cluster_gives_the_same_table_even_if_a_worker_is_killed(tmp_path):
         table = sweep(GRID, trial, chunk=2, executor=client.get_executor(), store=tmp_path / "store", console=QUIET)
     assert (tmp_path / "killed").exists()
     assert table.equals(sweep(GRID, Product(), console=QUIET))
+
+
+def test_the_progress_bar_has_reached_the_end_when_a_sweep_is_over():
+    with open(os.devnull, "w") as nowhere:
+        console = Console(file=nowhere, force_jupyter=False, record=True, force_terminal=True, width=80)
+        sweep({"a": [1, 2]}, one_by_one(lambda a: {"y": a}), console=console)
+    assert "2/2" in console.export_text()

@@ -119,7 +119,7 @@ def draw(done: Sequence[Done], figure: Figure) -> None:
         names = [name for name in reversed(LINES) if name in group]  # the paper's on top
         bands = {LINES[name].label: band(group[name], flat=name not in METHODS) for name in names}
         ax.axhline(mean(group["post"][0.0]), color=FAINT, lw=1, ls=":")
-        plot_bands(bands, ax, styles=[LINES[name].style for name in names])
+        plot_bands(bands, ax, styles=[LINES[name].style for name in names], legend=False)
         ax.set_title(NAMES[activation])
     handles, labels = axes[0].get_legend_handles_labels()
     columns = {"ncols": 3 if len(axes) < 3 else len(labels), "frameon": False, "fontsize": "small"}
@@ -134,7 +134,7 @@ def draw_gammas(done: Sequence[Done], figure: Figure) -> None:
         method, _, label, style = LINES[name]
         gammas = sorted(gamma for m, gamma in groups if m == method)
         shades = [style | {"color": shaded(style["color"], k / max(len(gammas) - 1, 1))} for k in range(len(gammas))]
-        plot_bands({rf"$\gamma$ = {g:g}": band(groups[method, g][name]) for g in gammas}, ax, styles=shades)
+        plot_bands({rf"$\gamma$ = {g:g}": band(groups[method, g][name]) for g in gammas}, ax, styles=shades, legend=False)
         ax.set_title(label)
         ax.legend(frameon=False, fontsize="small", loc="lower left")
     say(done, figure)

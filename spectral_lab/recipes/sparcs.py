@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from spectral_lab.tasks import alpha_beta_target
 from spectral_lab.topology import graph
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 BETAS = (5, 1000)
 STYLES = ((NEGATIVE, "o"), (POSITIVE, "s"))  # of β = 5 and 1000
@@ -84,7 +83,7 @@ def rounded(values: Any) -> Any:
 def series(done: Sequence[Done], quantity: Callable[[Outcome], float], *, normalised: bool) -> dict[int, Any]:
     """For each β: values of α, means and standard deviations over the seeds, as shares of the largest mean if normalised."""
     groups: dict[tuple[int, float], list[float]] = {}
-    for one in done:
+    for one in measured(done):
         groups.setdefault((one.trial["search"]["beta"], one.trial["search"]["alpha"]), []).append(quantity(one.outcome))
     found = {}
     for beta in sorted({beta for beta, _ in groups}):
@@ -94,6 +93,11 @@ def series(done: Sequence[Done], quantity: Callable[[Outcome], float], *, normal
         unit = max(means) if normalised else 1.0
         found[beta] = (alphas, [value / unit for value in means], [value / unit for value in spreads])
     return found
+
+
+def measured(done: Sequence[Done]) -> list[Done]:
+    """Those that were run to be averaged, not to be looked at."""
+    return [one for one in done if not one.trial.get("keep")]
 
 
 def path_norm(outcome: Outcome) -> float:
@@ -111,7 +115,9 @@ def eigenvalue_norm(outcome: Outcome) -> float:
     return outcome["eigenvalue_norm"]
 
 
-def draw(done: Sequence[Done], figure: Figure, *, quantity: Callable[[Outcome], float], label: str, normalised: bool) -> None:
+def draw(
+    done: Sequence[Done], figure: Figure | SubFigure, *, quantity: Callable[[Outcome], float], label: str, normalised: bool
+) -> None:
     """The quantity against α, a curve for each β."""
     ax = figure.subplots()
     curves = series(done, quantity, normalised=normalised)
@@ -119,22 +125,57 @@ def draw(done: Sequence[Done], figure: Figure, *, quantity: Callable[[Outcome], 
     ax.set(xlabel=r"non-linearity $\alpha$", ylabel=label)
 
 
+def with_networks(setting: Setting) -> list[Trial]:
+    """All α at both β, and the networks at the ends and in the middle, which Fig. 7 shows beside the curves."""
+    return trials(setting) + [t for t in kept_trials(setting) if t["keep"] and t["search"]["alpha"] in (0, 0.5, 1)]
+
+
+def draw_with_networks(done: Sequence[Done], figure: Figure) -> None:
+    """Fig. 7: ‖Γ‖ against α, and below it networks with the function that each computes."""
+    above, below = figure.subfigures(2, 1, height_ratios=(1.25, 1))  # type: ignore[misc]  # two of them are an array
+    draw(done, above, quantity=path_norm, label=r"$\|\Gamma\|$", normalised=False)
+    ours = kept(done)
+    panels = below.subplots(1, 2 * len(ours), width_ratios=(1.25, 1) * len(ours), squeeze=False)[0]
+    axis = torch.linspace(-1, 1, 41)
+    points = torch.stack(torch.meshgrid(axis, axis.flip(0), indexing="xy"), dim=-1)
+    for one, left, right in zip(ours, panels[::2], panels[1::2], strict=True):
+        plot_network(graph(network_of(one), min_weight=0.01), left)
+        left.set_title(rf"$\alpha = {one.trial['search']['alpha']:g}$: {one.outcome['live']} live", fontsize="medium")
+        with torch.no_grad():
+            answer = network_of(one)(points).squeeze(-1)
+        plot_square(answer.tolist(), right, limit=float(answer.abs().max()))
+
+
 def transition_findings(done: Sequence[Done], *, quantity: Callable[[Outcome], float]) -> list[Finding]:
-    """The hidden layer is off at α = 0; it comes smoothly for the small β, and all at once at α = ½ for the large one."""
+    """The hidden layer is off at α = 0; it comes smoothly for the small β, and all at once at α = ½ for the large one.
+
+    At α = ½ both β pose the same task, half of each kind, so that this point is on neither side of the jump.
+    """
     (_, smooth, spreads), (alphas, sharp, _) = (series(done, quantity, normalised=True)[beta] for beta in BETAS)
     ratio = max(smooth[0] / smooth[-1], sharp[0] / sharp[-1])
-    steps = [after - before for before, after in pairwise(smooth)]
+    between = [alpha for alpha, value in zip(alphas, smooth, strict=True) if 0.05 < value / smooth[-1] < 0.95]
     below, above = (
         mean(value for alpha, value in zip(alphas, sharp, strict=True) if (alpha > 0.5) is side and alpha != 0.5)
         for side in (False, True)
     )
+    widest = max(range(len(spreads)), key=spreads.__getitem__)
     return [
         Finding("at α = 0, relative to α = 1", "0", f"{ratio:.1e} at most", ratio < 1e-2),
-        Finding("β = 5", "rises smoothly with α", f"the largest of {len(steps)} steps is {max(steps):.2f}", max(steps) < 0.35),
+        Finding(
+            "β = 5, α at which it is between 5 and 95 % of the value at α = 1",
+            "many: rises smoothly with α",
+            ", ".join(f"{alpha:g}" for alpha in between) or "none",
+            len(between) >= 3,
+        ),
         Finding(
             "β = 1000, mean below and above α = ½", "jumps at ½", f"{below:.1e} and {above:.2f}", below < 0.02 < 0.9 < above
         ),
-        Finding("largest standard deviation over the seeds", "small", f"{max(spreads):.3f}", max(spreads) < 0.1),
+        Finding(
+            "standard deviation over the seeds, β = 5",
+            "error bars, without a number",
+            f"{spreads[-1]:.2f} at α = 1, but {spreads[widest]:.2f} at α = {alphas[widest]:g}, in the middle of the rise",
+            spreads[-1] < 0.1,
+        ),
     ]
 
 
@@ -148,8 +189,14 @@ def fit_findings(done: Sequence[Done]) -> list[Finding]:
 
 
 def kept_trials(setting: Setting) -> list[Trial]:
-    """A few α at the small β, with the numbers of the trained networks."""
-    return trials({**setting, "alphas": setting["shown"]}, betas=BETAS[:1], keep=True)
+    """A few α at the small β, with the numbers of the first seed's networks."""
+    some = trials({**setting, "alphas": setting["shown"]}, betas=BETAS[:1])
+    return [trial | {"keep": trial["search"]["seed"] == 0} for trial in some]
+
+
+def kept(done: Sequence[Done]) -> list[Done]:
+    """The networks to be looked at, in the order of α."""
+    return sorted((one for one in done if one.trial["keep"]), key=lambda one: one.trial["search"]["alpha"])
 
 
 def network_of(done: Done) -> SpectralNet:
@@ -161,7 +208,7 @@ def network_of(done: Done) -> SpectralNet:
 
 def draw_fits(done: Sequence[Done], figure: Figure) -> None:
     """Figs 11 and 12: the task, what the first network answers, and the difference, a column for each α."""
-    ours = [one for one in done if one.trial["search"]["seed"] == 0]
+    ours = kept(done)
     axis = torch.linspace(-1, 1, 41)
     points = torch.stack(torch.meshgrid(axis, axis.flip(0), indexing="xy"), dim=-1)
     for one, column in zip(ours, figure.subplots(3, len(ours), squeeze=False).T, strict=True):
@@ -175,12 +222,12 @@ def draw_fits(done: Sequence[Done], figure: Figure) -> None:
             plot_square(values.tolist(), ax, limit=limit, title=name)
 
 
-def draw_architectures(done: Sequence[Done], figure: Figure) -> None:
+def draw_architectures(done: Sequence[Done], figure: Figure | SubFigure) -> None:
     """Fig. 15: the first network of each α, links with a weight above 0.01."""
-    ours = [one for one in done if one.trial["search"]["seed"] == 0]
+    ours = kept(done)
     for one, ax in zip(ours, figure.subplots(1, len(ours), squeeze=False)[0], strict=True):
         plot_network(graph(network_of(one), min_weight=0.01), ax)
-        ax.set_title(rf"$\alpha = {one.trial['search']['alpha']:g}$, {one.outcome['live']} live", fontsize="small")
+        ax.set_title(rf"$\alpha = {one.trial['search']['alpha']:g}$, {one.outcome['live']} live", fontsize="medium")
 
 
 def architecture_findings(done: Sequence[Done]) -> list[Finding]:
@@ -233,16 +280,24 @@ def count_findings(done: Sequence[Done]) -> list[Finding]:
 
 
 def against_alpha(name: str, source: str, title: str, quantity: Callable[[Outcome], float], label: str) -> Recipe:
-    """A recipe for a quantity against α at both β."""
-    picture = partial(draw, quantity=quantity, label=label, normalised=quantity is not path_norm)
+    """A recipe for a quantity against α at both β, as a share of its largest value."""
+    picture = partial(draw, quantity=quantity, label=label, normalised=True)
     findings = partial(transition_findings, quantity=quantity)
     return Recipe(name, source, title, SETTINGS, trials, run, picture, findings, together=run_together, chunk=Search.chunk)
 
 
 SHOWN = {scale: setting | {"shown": 3 if scale == "smoke" else 5} for scale, setting in SETTINGS.items()}
-for_fits = partial(Recipe, settings=SHOWN, trials=kept_trials, run=run, together=run_together, chunk=Search.chunk)
+for_pictures = partial(Recipe, settings=SHOWN, run=run, together=run_together, chunk=Search.chunk)
 RECIPES = (
-    against_alpha("sparcs-fig-7", "SPARCS Fig. 7", "what passes through the hidden layer", path_norm, r"$\|\Gamma\|$"),
+    for_pictures(
+        "sparcs-fig-7",
+        "SPARCS Fig. 7",
+        "what passes through the hidden layer",
+        trials=with_networks,
+        draw=draw_with_networks,
+        findings=partial(transition_findings, quantity=path_norm),
+        size=(9, 6.6),
+    ),
     Recipe(
         "sparcs-fig-8",
         "SPARCS Fig. 8",
@@ -253,8 +308,14 @@ RECIPES = (
         draw_counts,
         count_findings,
     ),
-    for_fits(
-        "sparcs-fig-12", "SPARCS Figs 11, 12", "tasks and fits at β = 5", draw=draw_fits, findings=fit_findings, size=(9, 5.6)
+    for_pictures(
+        "sparcs-fig-12",
+        "SPARCS Figs 11, 12",
+        "tasks and fits at β = 5",
+        trials=kept_trials,
+        draw=draw_fits,
+        findings=fit_findings,
+        size=(9, 5.6),
     ),
     against_alpha(
         "sparcs-fig-13",
@@ -270,10 +331,11 @@ RECIPES = (
         squared_path_norm,
         r"$\|\Gamma\|^2$, share of the largest",
     ),
-    for_fits(
+    for_pictures(
         "sparcs-fig-15",
         "SPARCS Fig. 15",
         "the networks that come out at β = 5",
+        trials=kept_trials,
         draw=draw_architectures,
         findings=architecture_findings,
         size=(12, 3.6),
