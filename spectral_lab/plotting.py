@@ -593,3 +593,28 @@ def plot_cores(
     if sizes:
         ax.legend(frameon=False, fontsize="small")
     return ax
+
+
+def plot_histogram(values: Sequence[float], ax: Axes, *, largest: float, label: str = "", colour: str = INK) -> Axes:
+    """How often sizes between 0 and ``largest`` occur, on a logarithmic axis, as in SPARCS Fig. 9."""
+    ax.hist(values, bins=40, range=(0, largest), color=colour, log=True)
+    ax.set(xlabel=label)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def plot_increase(
+    curves: Sequence[tuple[Sequence[float], Sequence[float], str]],
+    ax: Axes,
+    *,
+    threshold: float = 0.05,
+    highest: float = 0.3,
+    style: str = "-",
+) -> Axes:
+    """The increase of a loss, as a share of it, against what is kept (SPARCS Fig. 10): ``[(kept, increases, colour)]``."""
+    ax.axhline(threshold, color=FAINT, lw=3, zorder=0)
+    for kept, increases, colour in curves:
+        ax.plot(kept, increases, color=colour, lw=1.2, ls=style)
+    ax.set(xlabel="hidden nodes kept", ylabel="increase of the loss", ylim=(-0.07 * highest, highest))
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "search": {"ensembles", "networks", "sweeps", "tasks"},
     "hysteresis": {"ensembles", "networks", "search", "stability", "sweeps"},
     "stability": {"networks"},
+    "depth": {"curves", "ensembles", "networks", "sweeps", "tasks", "topology"},
     "stacks": {"bases", "conversion", "layers"},
     "storage": {"direct", "files", "networks", "penalties", "snapshots", "stacks", "training"},
     "exchange": {"conversion", "files", "networks"},

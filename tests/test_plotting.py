@@ -28,6 +28,8 @@ from spectral_lab.plotting import (
     plot_cores,
     plot_counts,
     plot_heat,
+    plot_histogram,
+    plot_increase,
     plot_kept,
     plot_layers,
     plot_learning,
@@ -107,6 +109,8 @@ CALLS = {
     "learning": lambda ax: plot_learning([0, 50], {"a": [1, 0.1], "b": [1, 0.2]}, ax, colours=PAIR),
     "kept": lambda ax: plot_kept({"a": [1, 0.1, 0.1], "b": [1, 0.5, 0.1]}, ax, colours=PAIR, size=1),
     "cores": lambda ax: plot_cores({"a": [(4, 3), (8, 3)], "b": [(4, 4), (8, 8)]}, ax, colours=PAIR, size=3),
+    "histogram": lambda ax: plot_histogram([0.0, 0.2, 1.0], ax, largest=1.0, label="|λ|"),
+    "increase": lambda ax: plot_increase([([0, 1, 2], [1.0, 0.1, 0.0], INK)], ax),
     "transition": lambda ax: plot_transition([0, 1], [0, 1], ax, reference={"β = 5": ([0, 1], [0, 1.2])}),
 }
 
@@ -627,3 +631,20 @@ def test_a_band_reaches_one_deviation_to_either_side_of_its_curve():
     assert a.get_xydata().tolist() == [[0, 1], [1, 2]]
     assert a.get_color() != b.get_color()
     assert a.get_marker() != b.get_marker()
+
+
+def test_a_histogram_counts_every_value_between_zero_and_the_largest():
+    ax = plot_histogram([0.0, 0.01, 0.5, 1.0, 1.0], axes(), largest=1.0, label="|λ|", colour=POSITIVE)
+    heights = [bar.get_height() for bar in ax.patches]
+    assert (sum(heights), heights[0], heights[-1]) == (5, 2, 2)
+    assert {to_hex(bar.get_facecolor()) for bar in ax.patches} == {POSITIVE}
+    assert (ax.get_yscale(), ax.get_xlabel()) == ("log", "|λ|")
+
+
+def test_an_increase_is_drawn_for_every_number_of_nodes_with_its_threshold():
+    ax = plot_increase([([0, 1, 2], [0.4, 0.1, 0.0], NEGATIVE), ([0, 9], [0.2, 0.0], INK)], axes(), threshold=0.05, style=":")
+    level, *curves = ax.lines
+    assert list(level.get_ydata()) == [0.05, 0.05]
+    assert [list(curve.get_xdata()) for curve in curves] == [[0, 1, 2], [0, 9]]
+    assert list(curves[0].get_ydata()) == [0.4, 0.1, 0.0]
+    assert [(curve.get_color(), curve.get_linestyle()) for curve in curves] == [(NEGATIVE, ":"), (INK, ":")]
