@@ -13,7 +13,7 @@ import torch
 from asking import OWN, ask, bits, watched
 from torch.testing import assert_close
 
-from spectral_lab.live import RaceTrack, cells, controls, playground
+from spectral_lab.live import Classroom, PruningBench, RaceTrack, cells, controls, playground
 from spectral_lab.live.frames import unpack
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.onelayer import OneLayer
@@ -480,7 +480,7 @@ def test_every_script_is_part_of_a_module(file):
         return re.sub(r"^export ", "", text, flags=re.MULTILINE)
 
     script = inner(file.read_text(encoding="utf-8")).strip()
-    assert any(script in inner(module._esm) for module in (Playground, OneLayer, RaceTrack))
+    assert any(script in inner(module._esm) for module in (Playground, OneLayer, RaceTrack, PruningBench, Classroom))
 
 
 def test_the_module_is_whole_and_fetches_nothing():
