@@ -11,6 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from spectral_lab import SpectralNet, alpha_beta, train
+from spectral_lab import networks as networks_module
 from spectral_lab.ensembles import Ensemble, best_chunk, train_ensemble
 from spectral_lab.layers import feed_forward
 from spectral_lab.topology import structure
@@ -38,6 +39,13 @@ def test_the_outputs_of_stacked_networks_are_those_of_each(nodes, bias, update):
     networks = [randomise(SPECTRAL(nodes, bias=bias, update=update), seed) for seed in range(3)]
     x = torch.rand(3, 7, nodes[0], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert_close(Ensemble(networks)(x), torch.stack([network(x[k]) for k, network in enumerate(networks)]))
+
+
+def test_the_cheaper_way_is_chosen_by_the_rows_of_one_network(monkeypatch):
+    asked = []
+    monkeypatch.setattr(networks_module, "recurrence_is_cheaper", lambda nodes, batch: asked.append(batch) or True)
+    Ensemble(make_networks(3))(torch.rand(3, 7, 2, dtype=torch.float64))
+    assert asked == [7]
 
 
 def test_any_module_can_be_stacked():
