@@ -1,4 +1,4 @@
-"""Run the papers' figures and tables: ``python -m spectral_lab.reproduce list | run NAME... | gallery``.
+"""Run the papers' figures and tables: ``python -m spectral_lab.reproduce list | run NAME... | draw NAME... | gallery``.
 
 A recipe (:mod:`spectral_lab.recipes`) is a list of trials.  Each finished trial is appended to a file at once, so an
 interrupted run goes on where it stopped, and recipes share the trials that they have in common.  At the end a picture (PNG
@@ -179,6 +179,23 @@ def reproduce(
     return content
 
 
+def redraw(recipe: Recipe, out: Path = Path("figures")) -> dict[str, Any]:
+    """The picture and the findings of a recipe anew, from the numbers that lie in a folder; nothing is run.
+
+    Raises:
+        ValueError: the folder holds no numbers of this recipe.
+    """
+    path = out / f"{recipe.name}.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        done = [Done(**one) for one in content["trials"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} holds no numbers of {recipe.name} ({error}); run the recipe first") from error
+    content["findings"] = [finding._asdict() for finding in recipe.findings(done)]
+    write(recipe, done, content, out)
+    return content
+
+
 def write(recipe: Recipe, done: Sequence[Done], content: dict[str, Any], out: Path) -> None:
     """The picture as PNG and SVG, and the numbers; each file is whole or not there."""
     from matplotlib import rc_context
@@ -222,12 +239,14 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what can be run")
     run = commands.add_parser("run", help="run recipes, or go on where they stopped")
-    run.add_argument("names", nargs="+", metavar="NAME", help="a recipe, or the beginning of several names: pre-fig-2")
+    draw = commands.add_parser("draw", help="draw recipes anew from their numbers, without a run")
     run.add_argument("--scale", choices=SCALES, default="class")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     run.add_argument("--workers", type=int, default=1, metavar="N", help="processes side by side (default 1)")
     gallery = commands.add_parser("gallery", help="write the folder's README.md anew")
-    for command in (run, gallery):
+    for command in (run, draw):
+        command.add_argument("names", nargs="+", metavar="NAME", help="a recipe, or the beginning of several names: pre-fig-2")
+    for command in (run, draw, gallery):
         command.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="default: figures")
     return made
 
@@ -245,6 +264,29 @@ def chosen(names: Sequence[str]) -> list[Recipe]:
     return [r for r in RECIPES.values() if r.name in exact or any(r.name.startswith(n) for n in names if n not in exact)]
 
 
+def checked(options: argparse.Namespace) -> tuple[list[Recipe], str]:
+    """The recipes that are asked for and the device to run them on.
+
+    Raises:
+        ValueError: options that do not fit.
+    """
+    recipes = chosen(options.names)
+    if options.command == "draw":
+        return recipes, "cpu"
+    if options.workers < 1:
+        raise ValueError(f"workers = {options.workers}; wanted at least 1")
+    for recipe in recipes:
+        recipe.setting(options.scale)
+    return recipes, device_of(options.device)
+
+
+def tell(recipe: Recipe, content: dict[str, Any], console: Console) -> None:
+    """Print what came out beside what the paper says."""
+    for finding in content["findings"]:
+        mark = "agrees" if finding["agrees"] else "differs"
+        console.print(f"  {finding['what']}: {finding['ours']} ({said_by(recipe.source)}: {finding['paper']}; {mark})")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status 0, or 2 for options that do not fit."""
     options = parser().parse_args(argv)
@@ -252,22 +294,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command == "list":
         console.print(table())
         return 0
-    if options.command == "run":
-        try:
-            recipes, device = chosen(options.names), device_of(options.device)
-            if options.workers < 1:
-                raise ValueError(f"workers = {options.workers}; wanted at least 1")
+    try:
+        recipes, device = checked(options) if options.command != "gallery" else ([], "cpu")
+        if options.command == "draw":
             for recipe in recipes:
-                recipe.setting(options.scale)
-        except ValueError as error:
-            parser().error(str(error))
+                tell(recipe, redraw(recipe, options.out), console)
+    except ValueError as error:
+        parser().error(str(error))
+    if options.command == "run":
         with workers(options.workers) as pool:
             for recipe in recipes:
-                content = reproduce(recipe, options.scale, device=device, out=options.out, pool=pool, console=console)
-                for finding in content["findings"]:
-                    mark = "agrees" if finding["agrees"] else "differs"
-                    theirs = f"{said_by(recipe.source)}: {finding['paper']}"
-                    console.print(f"  {finding['what']}: {finding['ours']} ({theirs}; {mark})")
+                found = reproduce(recipe, options.scale, device=device, out=options.out, pool=pool, console=console)
+                tell(recipe, found, console)
     write_gallery(options.out)
     return 0
 

@@ -5,19 +5,9 @@ import torch
 
 from spectral_lab import SpectralNet, alpha_beta, digits, structure, train
 from spectral_lab.recipes import RECIPES, Done
-from spectral_lab.recipes.growth import (
-    PENALTIES,
-    alive_up_to,
-    digits_run,
-    digits_together,
-    expected_border,
-    fresh_ones,
-    loop_trials,
-    loops_together,
-    measured_border,
-    over_plane,
-    told_beforehand,
-)
+from spectral_lab.recipes.digits_search import digits_run, digits_together
+from spectral_lab.recipes.loops import PENALTIES, alive_up_to, fresh_ones, loop_trials, loops_together, told_beforehand
+from spectral_lab.recipes.phases import expected_border, measured_border, over_plane
 from spectral_lab.stability import critical_rho, drive
 
 NAMES = ("phase-diagram", "hysteresis", "digits-search")

@@ -287,6 +287,27 @@ def test_a_run_writes_the_gallery(tmp_path, monkeypatch, capsys):
     assert "playground.png" not in text  # it is not in this folder
 
 
+def test_a_picture_is_drawn_anew_from_its_numbers_without_a_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(RECIPES, "toy-fig-1", toy())
+    reproduce(toy(), "smoke", out=tmp_path, console=QUIET)
+    before = {name: (tmp_path / f"toy-fig-1.{name}").read_bytes() for name in ("svg", "json")}
+    (tmp_path / "toy-fig-1.svg").unlink()
+    monkeypatch.setitem(RECIPES, "toy-fig-1", replace(toy(), run=None))
+    assert main(["draw", "toy-fig", "--out", str(tmp_path)]) == 0
+    assert "last: 9 (paper: 9; agrees)" in capsys.readouterr().out
+    assert before == {name: (tmp_path / f"toy-fig-1.{name}").read_bytes() for name in before}
+
+
+@pytest.mark.parametrize("text", [None, "{", "{}", '{"trials": [{"trial": 1}]}'])
+def test_without_numbers_there_is_no_picture(tmp_path, capsys, text):
+    if text is not None:
+        (tmp_path / "poster-panels.json").write_text(text)
+    with pytest.raises(SystemExit):
+        main(["draw", "poster-panels", "--out", str(tmp_path)])
+    assert "poster-panels.json holds no numbers of poster-panels" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "poster-panels.svg").exists()
+
+
 def test_the_gallery_says_where_a_finding_differs_and_what_data_it_was(tmp_path):
     def noted(trial, device):
         return square(trial, device) | {"note": "a subset"}

@@ -1,9 +1,21 @@
 """The papers' figures and tables as named recipes; :mod:`spectral_lab.reproduce` runs them."""
 
-from spectral_lab.recipes import depth, growth, poster, pre, pruning, sparcs, structure, student, students_on_data
+from spectral_lab.recipes import (
+    depth,
+    digits_search,
+    loops,
+    phases,
+    poster,
+    pre,
+    pruning,
+    sparcs,
+    structure,
+    student,
+    students_on_data,
+)
 from spectral_lab.recipes.recipe import SCALES, Done, Finding, Outcome, Recipe, Setting, Trial
 
-MODULES = (structure, sparcs, depth, growth, pre, pruning, student, students_on_data, poster)
+MODULES = (structure, sparcs, depth, phases, loops, digits_search, pre, pruning, student, students_on_data, poster)
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}
 
 __all__ = ["RECIPES", "SCALES", "Done", "Finding", "Outcome", "Recipe", "Setting", "Trial"]
