@@ -144,7 +144,8 @@ def _name(trial: Any) -> Any:
     if hasattr(trial, "__qualname__"):
         return f"{trial.__module__}.{trial.__qualname__}"
     if is_dataclass(trial) and not isinstance(trial, type):
-        return {"function": _name(type(trial)), "options": _plain(asdict(trial))}
+        options = {name: value for name, value in asdict(trial).items() if name != "chunk"}  # how, not what
+        return {"function": _name(type(trial)), "options": _plain(options)}
     return _name(type(trial))
 
 

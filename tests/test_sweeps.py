@@ -190,6 +190,14 @@ def test_a_store_of_another_sweep_is_refused_and_left_alone(tmp_path, change, me
     assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
 
 
+def test_a_sweep_may_go_on_in_chunks_of_another_size(tmp_path):
+    sweep(GRID, Product(chunk=2), store=tmp_path, console=QUIET)
+    for path in sorted(tmp_path.glob("[0-9]*.npz"))[1::2]:
+        path.unlink()
+    table = sweep(GRID, Product(chunk=5), store=tmp_path, console=QUIET)
+    assert table.equals(sweep(GRID, Product(), console=QUIET))
+
+
 def test_results_of_other_versions_are_refused(tmp_path, monkeypatch):
     sweep(GRID, Product(), store=tmp_path, console=QUIET)
     monkeypatch.setattr(sweeps.spectral_lab, "__version__", "9")
