@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import Any
 
@@ -25,13 +25,12 @@ import torch
 from torch import Tensor
 
 from spectral_lab.curves import PruningCurve, pruning_curve
-from spectral_lab.ensembles import train_ensemble
+from spectral_lab.ensembles import EnsembleTraining, train_ensemble
 from spectral_lab.networks import SpectralNet
 from spectral_lab.sweeps import Point
 from spectral_lab.tasks import Data, rotated_relu
 from spectral_lab.topology import structure
 
-TOGETHER = ("rho", "seed")  # what may differ between networks that are trained at once
 OFF = 0.05  # a layer whose ‖λ‖ is below this share of the largest one is off
 
 
@@ -52,9 +51,11 @@ class DepthSearch:
     n: int = 100_000  # points to train on
     n_validation: int = 10_000
     dim: int = 20
+    layers: int = 1  # relus of the task, one after the other: hidden layers that it asks for
     task_seed: int = 42  # of the rotations and the points
     penalty: str = "l2_norm"  # what the authors' code does under the name L2
     tolerance: float = 0.05  # by which share the validation loss may grow when nodes are removed
+    fall: float = 0.01  # or by how much R² may fall
     device: str = "cpu"
     chunk: int = 4
 
@@ -74,11 +75,8 @@ class DepthSearch:
             if unknown:
                 raise ValueError(f"a depth search has no option {unknown[0]!r}; wanted some of {', '.join(known)}")
         searches = [replace(self, **point) for point in points]  # type: ignore[arg-type]
-        for _, group in groupby(searches, key=DepthSearch._shared):
+        for _, group in groupby(searches, key=lambda search: replace(search, rho=0.0, seed=0)):
             yield from _train(list(group))
-
-    def _shared(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name not in TOGETHER}
 
     def data(self) -> Data:
         """The points to train on."""
@@ -89,7 +87,7 @@ class DepthSearch:
         return self._points(self.n_validation, self.task_seed + 1)
 
     def _points(self, n: int, data_seed: int) -> Data:
-        x, y = rotated_relu(n, dim=self.dim, seed=self.task_seed, data_seed=data_seed)
+        x, y = rotated_relu(n, dim=self.dim, layers=self.layers, seed=self.task_seed, data_seed=data_seed)
         return Data(x.to(self.device), y.to(self.device))
 
     def network(self) -> SpectralNet:
@@ -108,19 +106,22 @@ class DepthSearch:
         - ``norms`` ‖λ_i‖ and ``largest`` max |λ_i|;
         - ``on``, whether a layer's ‖λ_i‖ is above ``OFF`` of the largest one, in a network that has a live neuron;
         - ``live``, neurons by path strength: those of a layer that is off may live on what an earlier layer sends them;
-        - ``width``, nodes that are left by the paper's rule: see :meth:`width`.
+        - ``depth``, links on the longest path through live neurons, 1 for a perceptron;
+        - ``width``, nodes that are left by the paper's rule, and ``loose_width``, if R² may fall: see :meth:`width`.
         """
         x, y = self.validation()
-        left = (network(x) - y).square().sum() / (y - y.mean(0)).square().sum()
-        lam, live = network.hidden_eigenvalues(), structure(network).live
+        variance = float((y - y.mean(0)).square().mean())
+        lam, shape, curve = network.hidden_eigenvalues(), structure(network), self.curve(network)
         norms = torch.stack([value.norm() for value in lam])
         return {
-            "R2": 1 - float(left),
+            "R2": 1 - float((network(x) - y).square().mean()) / variance,
             "norms": norms.tolist(),
             "largest": [float(value.abs().max()) for value in lam],
-            "on": ((norms > OFF * norms.max()) & any(live)).tolist(),
-            "live": list(live),
-            "width": self.width(self.curve(network)),
+            "on": ((norms > OFF * norms.max()) & any(shape.live)).tolist(),
+            "live": list(shape.live),
+            "depth": shape.depth,
+            "width": self.width(curve),
+            "loose_width": self.width(curve, self.fall * variance),
         }
 
     def curve(self, network: SpectralNet) -> PruningCurve:
@@ -150,18 +151,21 @@ class DepthSearch:
             losses.append(float((cut(x) - y).square().mean()))
         return losses
 
-    def width(self, curve: PruningCurve) -> list[int]:
-        """The fewest nodes with which the loss is at most ``tolerance`` above that of the whole network, by layer."""
-        kept = curve.fewest(self.tolerance * float(curve.loss[-1]))
+    def width(self, curve: PruningCurve, increase: float | None = None) -> list[int]:
+        """The fewest nodes with which the loss is at most so much above that of the whole network, by layer.
+
+        The paper's rule, which is the default, allows the share ``tolerance`` of that loss: next to nothing for a good fit.
+        """
+        kept = curve.fewest(self.tolerance * float(curve.loss[-1]) if increase is None else increase)
         layers = [layer for layer, _ in curve.order[:kept]]
         return [layers.count(layer) for layer in range(len(self.hidden))]
 
 
-def _train(searches: Sequence[DepthSearch]) -> Iterator[tuple[SpectralNet, dict[str, Any]]]:
-    """Train one network for each search; they agree in all but what may differ."""
+def training(searches: Sequence[DepthSearch]) -> EnsembleTraining:
+    """The training of a network for each search, from the perceptron on; they agree in all but what may differ."""
     first = searches[0]
     x, y = (part.expand(len(searches), *part.shape) for part in first.data())
-    training = train_ensemble(
+    return train_ensemble(
         [search.network() for search in searches],
         x,
         y,
@@ -172,10 +176,14 @@ def _train(searches: Sequence[DepthSearch]) -> Iterator[tuple[SpectralNet, dict[
         penalty=first.penalty,
         seeds=[search.seed for search in searches],
     )
-    for _ in training:
+
+
+def _train(searches: Sequence[DepthSearch]) -> Iterator[tuple[SpectralNet, dict[str, Any]]]:
+    run = training(searches)
+    for _ in run:
         pass
     for k, search in enumerate(searches):
-        network = training.ensemble.network(k)
+        network = run.ensemble.network(k)
         assert isinstance(network, SpectralNet)
         yield network, search.measure(network)
 

@@ -146,30 +146,36 @@ def rotation(dim: int, generator: torch.Generator) -> Tensor:
     return Q.to(torch.get_default_dtype())
 
 
-def rotated_relu(n: int, *, dim: int = 20, seed: int = 0, data_seed: int = 0) -> Data:
+def rotated_relu(n: int, *, dim: int = 20, layers: int = 1, seed: int = 0, data_seed: int = 0) -> Data:
     r"""n points of a task that one hidden layer of dim nodes solves, and none without one (SPARCS 5.2).
 
     .. math:: t(x) = W^{(2)} \max(W^{(1)} x, 0), \qquad W^{(1)}, W^{(2)} \in SO(d), \qquad x \sim U([-1, 1]^d)
 
+    With more ``layers`` a relu and a rotation follow for each: :math:`t = W^{(3)} \max(W^{(2)} \max(W^{(1)} x, 0), 0)`.
+
     Args:
         n: number of points.
-        dim: d, number of inputs, of hidden nodes and of outputs.
-        seed: of the two rotations.
+        dim: d, number of inputs, of nodes in each hidden layer and of outputs.
+        layers: number of relus, one after the other.
+        seed: of the rotations.
         data_seed: of the points.
 
     Returns:
         x (n, dim) and y (n, dim), of torch's default float type.
 
     Raises:
-        ValueError: n or dim that is no whole number of at least 1.
+        ValueError: n, dim or layers that is no whole number of at least 1.
     """
-    for name, value in {"n": n, "dim": dim}.items():
+    for name, value in {"n": n, "dim": dim, "layers": layers}.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} = {value!r}; wanted a whole number of at least 1")
     generator = torch.Generator().manual_seed(seed)
-    W1, W2 = (rotation(dim, generator) for _ in range(2))
+    first, *others = (rotation(dim, generator) for _ in range(layers + 1))
     x = 2 * torch.rand(n, dim, generator=torch.Generator().manual_seed(data_seed)) - 1
-    return Data(x, torch.relu(x @ W1.mT) @ W2.mT)
+    y = x @ first.mT
+    for W in others:
+        y = torch.relu(y) @ W.mT
+    return Data(x, y)
 
 
 def digits(*, validation: float = 0.2, seed: int = 0) -> Split:

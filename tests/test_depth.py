@@ -81,6 +81,28 @@ def test_the_width_counts_the_nodes_that_the_loss_asks_for():
     assert SHORT.measure(network)["width"] == SHORT.width(curve)
 
 
+def test_a_width_may_be_asked_for_by_the_fall_of_R2():
+    ((network, measured),) = SHORT.trained([{"rho": 1e-4}])
+    curve, (_, y) = SHORT.curve(network), SHORT.validation()
+    R2 = 1 - curve.loss / (y - y.mean(0)).square().mean()
+    enough = [kept for kept in range(17) if R2[kept] >= R2[-1] - 0.01]
+    assert 0 < sum(measured["loose_width"]) == enough[0] < 16
+    assert SHORT.width(curve, 1e9) == [0, 0]
+
+
+def test_the_depth_counts_links_through_live_neurons():
+    ones = 0.5 * torch.ones(9), 0.5 * torch.ones(7)
+    on = [(0 * ones[0], 0 * ones[1]), (0 * ones[0], ones[1]), (ones[0], 0 * ones[1])]
+    assert [SHORT.measure(grown(*lam))["depth"] for lam in on] == [1, 2, 3]
+
+
+def test_a_task_may_have_more_relus_than_one():
+    x, y = DepthSearch(dim=4, layers=2, n=50).data()
+    twice = rotated_relu(50, dim=4, layers=2, seed=42, data_seed=42)
+    assert (x.equal(twice.x), y.equal(twice.y)) == (True, True)
+    assert DepthSearch(dim=4, layers=2, n_validation=50).validation().x.equal(x) is False
+
+
 def test_the_largest_eigenvalues_stay_and_the_others_are_set_to_zero():
     first, last = (torch.randn(n, generator=torch.Generator().manual_seed(n)) for n in (9, 7))
     losses, (x, y) = SHORT.zeroed(grown(first, last), range(17)), SHORT.validation()

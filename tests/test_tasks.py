@@ -291,6 +291,16 @@ def test_the_task_of_two_rotations_is_the_printed_formula():
     assert data.x.abs().max() <= 1
 
 
+def test_with_more_layers_a_relu_and_a_rotation_follow():
+    x, y = tasks.rotated_relu(50, dim=4, layers=3, seed=3)
+    generator = torch.Generator().manual_seed(3)
+    signal = x @ tasks.rotation(4, generator).mT
+    for _ in range(3):
+        signal = signal.clamp(min=0) @ tasks.rotation(4, generator).mT
+    assert_close(y, signal)
+    assert tasks.rotated_relu(50, dim=4, seed=3).x.equal(x)
+
+
 def test_a_line_does_not_fit_the_task_of_two_rotations_and_its_seeds_are_apart():
     x, y = tasks.rotated_relu(20_000)
     line = torch.cat([x, torch.ones(len(x), 1)], 1)
@@ -301,7 +311,7 @@ def test_a_line_does_not_fit_the_task_of_two_rotations_and_its_seeds_are_apart()
     assert not tasks.rotated_relu(9).y.equal(tasks.rotated_relu(9, seed=5).y)
 
 
-@pytest.mark.parametrize("options", [{"n": 0}, {"n": 5, "dim": 1.5}])
+@pytest.mark.parametrize("options", [{"n": 0}, {"n": 5, "dim": 1.5}, {"n": 5, "layers": 0}])
 def test_a_task_of_two_rotations_says_what_it_cannot_be(options):
     with pytest.raises(ValueError, match="wanted a whole number of at least 1"):
         tasks.rotated_relu(**options)

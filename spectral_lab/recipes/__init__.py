@@ -1,8 +1,11 @@
 """The papers' figures and tables as named recipes; :mod:`spectral_lab.reproduce` runs them."""
 
 from spectral_lab.recipes import (
-    depth,
+    depth_figures,
+    depth_selection,
+    depth_statistics,
     digits_search,
+    hyperparameters,
     loops,
     phases,
     poster,
@@ -15,7 +18,22 @@ from spectral_lab.recipes import (
 )
 from spectral_lab.recipes.recipe import SCALES, Done, Finding, Outcome, Recipe, Setting, Trial
 
-MODULES = (structure, sparcs, depth, phases, loops, digits_search, pre, pruning, student, students_on_data, poster)
+MODULES = (
+    structure,
+    sparcs,
+    depth_figures,
+    depth_statistics,
+    depth_selection,
+    hyperparameters,
+    phases,
+    loops,
+    digits_search,
+    pre,
+    pruning,
+    student,
+    students_on_data,
+    poster,
+)
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}
 
 __all__ = ["RECIPES", "SCALES", "Done", "Finding", "Outcome", "Recipe", "Setting", "Trial"]

@@ -70,11 +70,11 @@ def run_together(trials: Sequence[Trial], device: str = "cpu") -> list[Outcome]:
     return [outcome | {"seconds": seconds} for outcome in outcomes]
 
 
-def rounded(values: Any) -> Any:
-    """Nested lists of numbers, or a number, with five digits each."""
+def rounded(values: Any, digits: int = 5) -> Any:
+    """Nested lists of numbers, or a number, with so many digits each; whole numbers as they are."""
     if isinstance(values, list):
-        return [rounded(value) for value in values]
-    return values if isinstance(values, int) else float(f"{values:.5g}")
+        return [rounded(value, digits) for value in values]
+    return values if isinstance(values, int) else float(f"{values:.{digits}g}")
 
 
 # ---------------------------------------------------------------- how much passes through the hidden layer
