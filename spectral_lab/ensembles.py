@@ -19,7 +19,8 @@ No network hears of another: the objective is the sum of theirs, and Adam treats
 (torch.Size([3]), (2, 30, 1))
 
 How many at once?  With too few the starts dominate, with too many the signals leave the cache: :func:`best_chunk` measures.
-Next, read :mod:`spectral_lab.sweeps`, which runs ensembles over a grid of parameters.
+They are stacked by :mod:`spectral_lab.side_by_side`; next, read :mod:`spectral_lab.sweeps`, which runs ensembles over a grid
+of parameters.
 """
 
 from __future__ import annotations
@@ -27,111 +28,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import vmap
 
-from spectral_lab.decomposition import path_strengths
-from spectral_lab.networks import SpectralNet
+from spectral_lab.options import check_count, check_lr, choose_penalised, count_steps
 from spectral_lab.penalties import Penalty, check_penalty, check_rho
+from spectral_lab.side_by_side import Ensemble
 from spectral_lab.topology import LIVE
-from spectral_lab.training import Loss
+from spectral_lab.validation import Loss
+
+__all__ = ["CHUNKS", "Ensemble", "EnsembleRecord", "EnsembleTraining", "best_chunk", "train_ensemble"]
 
 CHUNKS = (4, 8, 16, 32, 64)  # numbers of networks that best_chunk tries on a CPU
-
-
-class Ensemble:
-    """E networks of one shape as one function; their numbers are copied and stacked.
-
-    Args:
-        networks: E modules of the same class and options, with parameters of the same shapes; they stay as they are.
-
-    Attributes:
-        parameters, buffers: by name, (E, …); a parameter is trainable where it is in the networks.
-
-    Raises:
-        ValueError: no networks, or one that is not of the first one's shape.
-    """
-
-    def __init__(self, networks: Sequence[nn.Module]) -> None:
-        if len(networks) == 0:
-            raise ValueError("there are no networks; wanted one at least")
-        first = networks[0]
-        for k, network in enumerate(networks):
-            for found, wanted in zip_longest(_form(network), _form(first)):
-                if found != wanted:
-                    raise ValueError(f"network {k} has {found}, the first one {wanted}; an ensemble wants networks of one form")
-        stacked, self.buffers = stack_module_state(list(networks))
-        trainable = {name for name, p in first.named_parameters() if p.requires_grad}
-        self.parameters = {name: p.detach().requires_grad_(name in trainable) for name, p in stacked.items()}
-        self._like, self._size = deepcopy(first), len(networks)
-        # The formulas of a SpectralNet take stacked numbers as they are; other modules are mapped over.
-        self._broadcasts = isinstance(first, SpectralNet)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Outputs (E, batch, …) of all networks, each for its own input (E, batch, …)."""
-        if self._broadcasts:
-            return functional_call(self._like, self.parameters, (x,))
-
-        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], rows: Tensor) -> Tensor:
-            return functional_call(self._like, (parameters, buffers), (rows,))
-
-        return vmap(one)(self.parameters, self.buffers, x)
-
-    @property
-    def sizes(self) -> tuple[int, ...] | None:
-        """Nodes of each layer; None of other networks than SpectralNets."""
-        return self._like.sizes if isinstance(self._like, SpectralNet) else None
-
-    @torch.no_grad()
-    def network(self, k: int) -> nn.Module:
-        """Network k by itself, with numbers of its own."""
-        alone, stacked = deepcopy(self._like), self.parameters | self.buffers
-        for name, value in (*alone.named_parameters(), *alone.named_buffers()):
-            value.copy_(stacked[name][k])
-        return alone
-
-    def penalised(self) -> list[str]:
-        """Names of what the regulariser acts on if nobody says otherwise; see :func:`~spectral_lab.training.train`."""
-        return list(self._like.penalised_eigenvalues()) if isinstance(self._like, SpectralNet) else []
-
-    @torch.no_grad()
-    def path_strengths(self) -> tuple[list[Tensor], Tensor]:
-        """Path strengths of all hidden nodes, (E, N_i) for each layer, and the norms ‖Γ‖ (E,).
-
-        Raises:
-            TypeError: these are no SpectralNets.
-        """
-        if not isinstance(self._like, SpectralNet):
-            raise TypeError(f"path strengths are known of SpectralNets; these are of the kind {type(self._like).__name__}")
-        return functional_call(_Paths(self._like), {f"network.{name}": p for name, p in self.parameters.items()}, ())
-
-
-class _Paths(nn.Module):
-    """What :func:`~spectral_lab.decomposition.path_strengths` says of a network, as a module."""
-
-    def __init__(self, network: SpectralNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self) -> tuple[list[Tensor], Tensor]:
-        return path_strengths(self.network.weights(), len(self.network.nodes))
-
-
-def _form(network: nn.Module) -> Iterator[object]:
-    """All in which the networks of an ensemble must agree."""
-    for name, module in network.named_modules():
-        # of a SpectralNet the function it is given, which its words do not show
-        yield name, type(module).__name__, module.extra_repr(), getattr(module, "activation", None)
-    for name, p in network.named_parameters():
-        yield name, tuple(p.shape), p.dtype, p.device, "trainable" if p.requires_grad else "frozen"
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +83,7 @@ class EnsembleTraining(Iterator[EnsembleRecord]):
         batch_size: int,
         rho: float | Sequence[float],
         omega: Penalty,
-        penalised: list[str],
+        penalised: dict[str, Tensor],
         loss: Loss,
         record_every: int,
         seeds: Sequence[int],
@@ -180,7 +91,7 @@ class EnsembleTraining(Iterator[EnsembleRecord]):
         self.ensemble, self.steps, self.step = ensemble, steps, 0
         self.batch_size, self.record_every, self.rho = batch_size, record_every, rho
         self._omega, self._data_loss, self._loss = vmap(omega), loss, vmap(loss)
-        self._penalised = {name: ensemble.parameters[name] for name in penalised}
+        self._penalised = penalised
         trained = [p for p in ensemble.parameters.values() if p.requires_grad]
         self._adam = torch.optim.Adam(trained, lr=lr, fused=trained[0].device.type in ("cpu", "cuda"))
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -306,21 +217,11 @@ def train_ensemble(
     x, y = _check_data(ensemble, x, y, loss)
     if not any(p.requires_grad for p in ensemble.parameters.values()):
         raise ValueError("all parameters of the networks are frozen; wanted one at least with requires_grad")
-    if (steps is None) == (epochs is None):
-        raise ValueError(f"steps = {steps} and epochs = {epochs}; give exactly one of them")
-    for name, value in {"steps": steps, "epochs": epochs, "batch_size": batch_size, "record_every": record_every}.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise ValueError(f"{name} = {value!r}; wanted a whole number of at least 1")
-    steps = steps if steps is not None else epochs * math.ceil(x.shape[1] / batch_size)  # type: ignore[operator]
-    if not 0 < lr < math.inf:
-        raise ValueError(f"lr = {lr}; wanted a positive finite learning rate, e.g. 1e-3")
+    check_lr(lr)
+    steps = count_steps(steps, epochs, x.shape[1], batch_size, least=1)
     seeds = list(range(E)) if seeds is None else list(seeds)
     if len(seeds) != E:
         raise ValueError(f"there are {len(seeds)} seeds for {E} networks; wanted one for each")
-    names = ensemble.penalised() if penalised is None else penalised
-    unknown = [name for name in names if name not in ensemble.parameters]
-    if unknown:
-        raise ValueError(f"penalised names {unknown} are no parameters of the networks: {sorted(ensemble.parameters)}")
     return EnsembleTraining(
         ensemble,
         x,
@@ -330,9 +231,9 @@ def train_ensemble(
         batch_size=batch_size,
         rho=rho,
         omega=check_penalty(penalty),
-        penalised=names,
+        penalised=choose_penalised(ensemble.penalised() if penalised is None else penalised, ensemble.parameters),
         loss=loss,
-        record_every=record_every or steps,
+        record_every=steps if record_every is None else check_count("record_every", record_every),
         seeds=seeds,
     )
 

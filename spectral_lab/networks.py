@@ -324,6 +324,30 @@ class SpectralNet(nn.Module):
         return weights, (n_in, *[len(A)] * (B - 1), n_out)
 
 
+def find_spectral(network: nn.Module) -> tuple[str, SpectralNet] | None:
+    """The one SpectralNet that a network is or contains, for example as the head of a CNN, with its name in there.
+
+    >>> name, head = find_spectral(nn.Sequential(nn.Flatten(), SpectralNet([64, 20, 10])))
+    >>> name, head.sizes
+    ('1', (64, 20, 10))
+
+    Returns:
+        Name and module, the name of the network itself being ""; None where there is no SpectralNet or more than one, of
+        which none is chosen.
+    """
+    found = [(name, module) for name, module in network.named_modules() if isinstance(module, SpectralNet)]
+    return found[0] if len(found) == 1 else None
+
+
+def usually_penalised(network: nn.Module) -> list[str]:
+    """Names of the eigenvalues that the regulariser acts on unless others are named; see :func:`find_spectral`."""
+    found = find_spectral(network)
+    if found is None:
+        return []
+    name, spectral = found
+    return [f"{name}.{key}" if name else key for key in spectral.penalised_eigenvalues()]
+
+
 def _missed(weights: Weights, nodes: tuple[int, ...], strengths: list[Tensor], activation: Activation) -> list[Tensor]:
     """Which hidden nodes the output would miss: a signal passes through them or, where f(0) ≠ 0, what constants say."""
     if not strengths or not bool(activation(torch.zeros_like(strengths[0])).any()):

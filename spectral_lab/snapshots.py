@@ -22,6 +22,7 @@ class Snapshot(NamedTuple):
     generator: Tensor  # state of the random generator, shared likewise
     numbers: Packed  # parameters and buffers
     moments: Packed  # Adam's: step, mean and mean square for each trainable parameter; empty before the first step
+    scale: tuple[float, int] | None = None  # of the objective, where gradients are of float16
 
     @property
     def nbytes(self) -> int:

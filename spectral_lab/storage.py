@@ -4,53 +4,112 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
+from spectral_lab.batches import Data
+from spectral_lab.descent import MOMENTS
 from spectral_lab.direct import DirectNet
 from spectral_lab.files import write_atomically
 from spectral_lab.networks import ACTIVATIONS, SpectralNet, activation_name
+from spectral_lab.options import Options, check_count
 from spectral_lab.penalties import PENALTIES
+from spectral_lab.records import Best, Record
 from spectral_lab.snapshots import Snapshot, pack
 from spectral_lab.stacks import build_stack, describe_stack
-from spectral_lab.training import MOMENTS, Loss, Training
+from spectral_lab.training import Loss, Training
+
+BEST = "best."  # before the names of what belongs to the best record
+AUTOCASTS = {None: None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def save(run: Training, path: str | os.PathLike[str]) -> None:
-    """Write a run to a file, without its data.
+    """Write a run to a file, without its data; its best record and the way back to it are in there too.
 
     The file appears whole or not at all: it is written under a temporary name and then renamed.
 
     Raises:
         ValueError: the penalty or the network's activation is a function without a name that a file could hold.
     """
+    settings, at = _settings(run), run.snapshot()
+    tensors = _tensors(run, at, "")
+    settings["at"] = _place(at)
+    best = run.best_state
+    if best.record is not None and best.snapshot is not None:
+        tensors |= _tensors(run, best.snapshot, BEST)
+        settings["best"] = {"record": asdict(best.record), "at": _place(best.snapshot), "waited": best.waited}
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata={"run": json.dumps(settings)}))
+
+
+def _settings(run: Training) -> dict[str, Any]:
+    """What a run was told, in JSON's types."""
     if not isinstance(run.penalty, str):
         raise ValueError("the penalty is a function, which no file can hold; train with one of " + ", ".join(PENALTIES))
-    at = run.snapshot()
-    tensors = {f"network.{k}": v.contiguous() for k, v in run.network.state_dict().items()}
-    tensors |= {f"adam.{k // 3}.{MOMENTS[k % 3]}": v for k, v in enumerate(run.moments())}
-    tensors |= {"generator": at.generator, "order": at.order}
-    settings = {
+    autocast = run.options.autocast
+    return {
         "format": "spectral_lab run 1",
         "network": run.network.config() if isinstance(run.network, SpectralNet) else None,
-        "options": {
-            "steps": run.steps,
-            "lr": run.lr,
-            "batch_size": run.batch_size,
-            "rho": run.rho,
-            "penalty": run.penalty,
-            "penalised": run.penalised,
-            "record_every": run.record_every,
-            "seed": run.seed,
-        },
-        "at": {"step": at.step, "epochs": at.epochs, "position": at.position},
+        "options": asdict(run.options) | {"autocast": None if autocast is None else str(autocast).removeprefix("torch.")},
+        "validated": None if run.validation is None else len(run.validation),
     }
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata={"run": json.dumps(settings)}))
+
+
+def _place(at: Snapshot) -> dict[str, Any]:
+    return {"step": at.step, "epochs": at.epochs, "position": at.position, "scale": at.scale}
+
+
+def _names(network: nn.Module) -> dict[str, Tensor]:
+    """The numbers of a network by name, in the order in which a snapshot has them."""
+    return dict(network.named_parameters()) | dict(network.named_buffers())
+
+
+def _tensors(run: Training, at: Snapshot, prefix: str) -> dict[str, Tensor]:
+    numbers, moments = run.unpacked(at)
+    tensors = {f"network.{name}": t for name, t in zip(_names(run.network), numbers, strict=True)}
+    tensors |= {f"adam.{k // 3}.{MOMENTS[k % 3]}": t for k, t in enumerate(moments)}
+    tensors |= {"generator": at.generator, "order": at.order}
+    return {prefix + name: t.clone() for name, t in tensors.items()}  # the parts of a snapshot share their memory
+
+
+def checkpointed(run: Training, path: str | os.PathLike[str], every: int = 1) -> Iterator[Record]:
+    """The records of a run, of which every k-th and the last one leave the run in a file: before they are passed on.
+
+    What is killed goes on from there, to the same numbers:
+
+    >>> def go_on(path, x, y):
+    ...     run = load(path, x, y) if path.exists() else train(SpectralNet([2, 30, 1]), x, y, steps=1000)
+    ...     return [record.step for record in checkpointed(run, path, every=4)]
+
+    Args:
+        run: a run of :func:`~spectral_lab.training.train`.
+        path: where to; the file there is replaced, whole or not at all.
+        every: records between two files.
+
+    Raises:
+        ValueError: ``every`` is no whole number of at least 1, or the run is one that :func:`save` refuses.
+    """
+    check_count("every", every)
+    _settings(run)  # refuses now, and not when hours have passed
+    return _checkpoints(run, path, every)
+
+
+def _checkpoints(run: Training, path: str | os.PathLike[str], every: int) -> Iterator[Record]:
+    count = 0
+    for count, record in enumerate(run, 1):
+        if count % every == 0:
+            save(run, path)
+        yield record
+    if count % every:
+        save(run, path)
 
 
 def network_bytes(network: nn.Module) -> bytes:
@@ -126,15 +185,22 @@ def _loaded_stack(config: dict[str, Any], tensors: dict[str, Tensor]) -> nn.Sequ
 
 
 def load(
-    path: str | os.PathLike[str], x: Tensor, y: Tensor, *, network: nn.Module | None = None, loss: Loss = nn.functional.mse_loss
+    path: str | os.PathLike[str],
+    x: Tensor | Dataset[Any],
+    y: Tensor | None = None,
+    *,
+    network: nn.Module | None = None,
+    loss: Loss = nn.functional.mse_loss,
+    validation: Data | None = None,
 ) -> Training:
     """Take up a saved run where it stopped; with the same data, the steps that follow are the same to the bit.
 
     Args:
         path: a file that :func:`save` wrote.
-        x, y: the data, which are not in the file.
+        x, y: the data, which are not in the file: two tensors, or a dataset alone.
         network: where to load the weights; None builds the stored SpectralNet.
         loss: the data loss, which is not in the file.
+        validation: the validation data of the run, which are not in the file.
 
     Raises:
         ValueError: the file is damaged, of another kind, or does not fit the network or the data.
@@ -145,19 +211,52 @@ def load(
             if settings["network"] is None:
                 raise ValueError("the stored network is no SpectralNet; pass one of its kind as network=…")
             network = SpectralNet.from_config(settings["network"])
-        weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
-        network.load_state_dict(weights)
-        run = Training(network, x, y, loss=loss, **settings["options"])
-        if len(tensors["order"]) != len(x):
-            raise ValueError(f"the run was trained on {len(tensors['order'])} rows; found {len(x)}")
-        trained = sum(name.startswith("adam.") for name in tensors) // 3  # before the first step Adam has no moments
-        moments = pack([tensors[f"adam.{i}.{name}"] for i in range(trained) for name in MOMENTS])
-        order, generator, at = tensors["order"], tensors["generator"], settings["at"]
-        numbers = pack([*network.parameters(), *network.buffers()])
-        run.restore(Snapshot(at["step"], at["epochs"], at["position"], order, generator, numbers, moments))
+        validated = settings.get("validated")
+        if validated is not None and validation is None:
+            raise ValueError(f"the run was validated on {validated} rows; pass them again as validation=…")
+        run = Training(network, x, y, _options(settings["options"]), loss=loss, validation=validation)
+        _check_rows("trained", len(tensors["order"]), len(run.rows))
+        if validated is not None and run.validation is not None:
+            _check_rows("validated", validated, len(run.validation))
+        now, best = _snapshot(network, tensors, settings["at"], ""), settings.get("best")
+        if best is not None:
+            record = Record(**best["record"] | {"live": best["record"]["live"] and tuple(best["record"]["live"])})
+            run.best_state = Best(record, _snapshot(network, tensors, best["at"], BEST), best["waited"])
+        run.restore(now)
         return run
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{os.fspath(path)} does not fit: {error}") from error
+
+
+def _options(stored: dict[str, Any]) -> Options:
+    """The options of a file; one that was written before there were all of them has fewer."""
+    return Options(**stored | {"autocast": AUTOCASTS[stored.get("autocast")]})
+
+
+def _check_rows(what: str, wanted: int, found: int) -> None:
+    if found != wanted:
+        raise ValueError(f"the run was {what} on {wanted} rows; found {found}")
+
+
+def _snapshot(network: nn.Module, tensors: dict[str, Tensor], at: dict[str, Any], prefix: str) -> Snapshot:
+    """The snapshot in a file, for a network whose numbers have the same names and shapes.
+
+    Raises:
+        RuntimeError, KeyError: they have not, or the file lacks something.
+    """
+    like, start = _names(network), prefix + "network."
+    found = {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
+    forms = [{name: (tuple(t.shape), t.dtype) for name, t in part.items()} for part in (found, like)]
+    other = sorted(name for name in forms[0] | forms[1] if forms[0].get(name) != forms[1].get(name))
+    if other:
+        raise RuntimeError(f"its numbers and those of the network differ in {other}")
+    numbers = pack([found[name].to(t.device) for name, t in like.items()])
+    trained = sum(name.startswith(prefix + "adam.") for name in tensors) // len(MOMENTS)  # none before the first step
+    places = [p.device for p in network.parameters() if p.requires_grad]
+    moments = [tensors[f"{prefix}adam.{i}.{name}"].to(places[i]) for i in range(trained) for name in MOMENTS]
+    order, generator, scale = tensors[prefix + "order"], tensors[prefix + "generator"], at.get("scale")
+    place = at["step"], at["epochs"], at["position"]
+    return Snapshot(*place, order, generator, numbers, pack(moments), None if scale is None else (scale[0], scale[1]))
 
 
 def _read(path: str | os.PathLike[str], key: str, kind: str, writer: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

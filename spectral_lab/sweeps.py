@@ -32,6 +32,7 @@ import torch
 
 import spectral_lab
 from spectral_lab.files import write_atomically
+from spectral_lab.progress import bar
 
 if TYPE_CHECKING:
     import xarray
@@ -87,14 +88,15 @@ def sweep(
     kept = None if store is None else Store(Path(store), about, len(points))
     found = {} if kept is None else kept.read()
     done = sorted(n for start, stop in found for n in range(start, stop))
-    left = list(_runs(len(points), done, size))
-    with _progress(console, len(points), len(done)) as advance:
+    left, finished = list(_runs(len(points), done, size)), len(done)
+    with bar("sweep", len(points), len(done), console) as advance:
         for (start, stop), results in _run(trial, points, left, executor):
             _check(results, grid, next(iter(found.values()), results))  # now, and not when hours have passed
             found[start, stop] = results
             if kept is not None:
                 kept.write(start, stop, results)
-            advance(stop - start)
+            finished += stop - start
+            advance(finished)
     return _table(grid, found, about)
 
 
@@ -297,17 +299,6 @@ def _check(results: Results, grid: Mapping[str, Sequence[Value]], others: Result
     found, wanted = ({name: value.shape[1:] for name, value in one.items()} for one in (results, others))
     if found != wanted:
         raise ValueError(f"the trial returned {found} in one chunk and {wanted} in another; wanted the same names and shapes")
-
-
-@contextmanager
-def _progress(console: Console | None, total: int, completed: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console  # its import draws from the global random numbers
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console or Console(stderr=True)) as progress:
-        bar = progress.add_task("sweep", total=total, completed=completed)
-        yield lambda n: progress.update(bar, advance=n, refresh=True)  # in a notebook nobody else does at the end
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------

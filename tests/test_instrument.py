@@ -203,7 +203,8 @@ def test_the_records_are_those_of_the_training():
         hand.advance(20)
         wanted.append(hand.record())
     for own, theirs in zip(found, wanted, strict=True):
-        assert {name: getattr(own, name) for name in vars(theirs)} == vars(theirs)
+        trained = vars(theirs).keys() - {"validation_loss", "accuracy"}  # the instrument validates, the hand does not
+        assert {name: getattr(own, name) for name in trained} == {name: getattr(theirs, name) for name in trained}
         assert (own.alpha, own.beta) == (1.0, 5.0)
     assert instrument.history == found
 

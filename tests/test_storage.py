@@ -1,7 +1,11 @@
 """Runs in files: the steps after loading are the same to the bit, no damaged or foreign file gets in, no code runs."""
 
 import json
+import math
 import pickle
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,11 +16,12 @@ from safetensors.torch import load_file, save_file
 from strategies import inputs, networks, randomise
 from torch import nn
 from torch.testing import assert_close
+from torch.utils.data import TensorDataset
 
 from spectral_lab import DirectNet, SpectralNet, alpha_beta, load, load_network, save, save_network, storage, train
 from spectral_lab.files import write_atomically
 from spectral_lab.networks import ACTIVATIONS
-from spectral_lab.storage import network_bytes
+from spectral_lab.storage import checkpointed, network_bytes
 
 EXACT = {"rtol": 0, "atol": 0}
 
@@ -247,6 +252,180 @@ def test_a_file_cannot_run_code(tmp_path, stored, monkeypatch):
         monkeypatch.setattr(pickle, name, unpickle)
     monkeypatch.setattr(torch, "load", unpickle)
     assert load(stored, *data()).step == 7
+
+
+# -- validated runs, datasets and mixed precision ----------------------------------------------------------------------
+
+
+def model():
+    """Convolution, batch norm and a SPARCS head."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), net(nodes=(8, 6, 3)))
+
+
+def images(n=40, seed=0):
+    x = torch.rand(n, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
+    return TensorDataset(x, (3 * x.mean((1, 2, 3)) - 1).mul(4).round().long().clamp(0, 2))
+
+
+AGAIN = {"loss": nn.functional.cross_entropy, "validation": images(seed=1)}
+
+
+def validated(**options):
+    options = {"steps": 60, "lr": 0.1, "batch_size": 16, "record_every": 2, "rho": 1e-3, "patience": 5} | AGAIN | options
+    return train(model(), images(), **options)
+
+
+@pytest.mark.parametrize("autocast", [None, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("done", [0, 1, 7])
+def test_a_validated_run_on_a_dataset_goes_on_to_the_same_bits_and_stops_and_returns_alike(tmp_path, autocast, done):
+    whole, cut = validated(autocast=autocast), validated(autocast=autocast)
+    for run in (whole, cut):
+        for _ in range(done):
+            next(run)
+    save(cut, tmp_path / "run")
+    again = load(tmp_path / "run", images(), network=model(), **AGAIN)
+    assert (again.best, again.options) == (cut.best, cut.options)
+    records = list(whole)
+    assert list(again) == records
+    assert done + len(records) < 30  # it stopped early
+    assert_close(bits(again.network), bits(whole.network), **EXACT)
+    for run in (whole, again):
+        run.restore_best()
+    assert_close(bits(again.network), bits(whole.network), **EXACT)
+    assert again.network[1].num_batches_tracked == again.best.step == again.step
+
+
+def test_the_best_comes_back_from_a_file_of_a_run_that_stopped(tmp_path):
+    run = validated()
+    list(run)
+    assert run.best.step < run.step
+    save(run, tmp_path / "run")
+    again = load(tmp_path / "run", images(), network=model(), **AGAIN)
+    assert list(again) == []
+    for r in (run, again):
+        r.restore_best()
+        r.patience = None
+        r.advance(5)
+    assert_close(bits(again.network), bits(run.network), **EXACT)
+
+
+def test_a_record_of_a_loss_that_is_nan_comes_back(tmp_path):
+    run = validated(loss=lambda z, y: nn.functional.cross_entropy(z, y) * (1.0 if z.requires_grad else math.nan))
+    next(run)
+    save(run, tmp_path / "run")
+    assert load(tmp_path / "run", images(), network=model(), **AGAIN).best is None
+
+
+def test_validation_data_are_passed_again_and_must_be_as_many(tmp_path):
+    save(validated(), tmp_path / "run")
+    with pytest.raises(ValueError, match="the run was validated on 40 rows; pass them again as validation="):
+        load(tmp_path / "run", images(), network=model(), loss=AGAIN["loss"])
+    with pytest.raises(ValueError, match="the run was validated on 40 rows; found 39"):
+        load(tmp_path / "run", images(), network=model(), loss=AGAIN["loss"], validation=images(39))
+
+
+def test_a_file_from_before_there_was_validation_is_read(stored):
+    def older(settings):
+        for name in ("patience", "autocast"):
+            settings["options"].pop(name)
+        settings.pop("validated")
+        settings["at"].pop("scale")
+
+    wanted = load(stored, *data())
+    rewrite(stored, older)
+    again = load(stored, *data())
+    for run in (wanted, again):
+        run.advance(5)
+    assert_close(bits(again.network), bits(wanted.network), **EXACT)
+
+
+UNFIT = {
+    "another width": (lambda: nn.Sequential(*model()[:4], net(nodes=(8, 7, 3))), r"differ in \['4.eigenvalues.1', '4.eigenv"),
+    "another float type": (lambda: model().double(), r"differ in \['0.bias', '0.weight'"),
+    "no batch norm": (
+        lambda: nn.Sequential(model()[0], nn.BatchNorm2d(2, affine=False), *model()[2:]),
+        r"differ in \['1.bias'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("build", "message"), UNFIT.values(), ids=UNFIT)
+def test_a_network_that_does_not_fit_the_file_is_refused_and_left_as_it_is(tmp_path, build, message):
+    run, network = validated(), build()
+    next(run)
+    save(run, tmp_path / "run")
+    before = bits(network)
+    with pytest.raises(ValueError, match=rf"run does not fit: its numbers and those of the network {message}"):
+        load(tmp_path / "run", images(), network=network, **AGAIN)
+    assert_close(bits(network), before, **EXACT)
+
+
+@pytest.mark.parametrize(
+    "name", ["best.order", "best.generator", "best.adam.1.exp_avg", "adam.1.exp_avg", "best.network.4.eigenvalues.1"]
+)
+def test_a_file_without_a_tensor_of_the_best_record_is_refused(tmp_path, name):
+    run = validated()
+    next(run)
+    save(run, tmp_path / "run")
+    rewrite(tmp_path / "run", drop=[name])
+    with pytest.raises(ValueError, match="run does not fit"):
+        load(tmp_path / "run", images(), network=model(), **AGAIN)
+
+
+# -- checkpoints -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("every", "written"), [(1, [2, 4, 6, 7]), (2, [4, 7]), (3, [6, 7]), (9, [7])])
+def test_every_kth_record_and_the_last_leave_the_run_in_the_file(tmp_path, monkeypatch, every, written):
+    found, save_now = [], storage.save
+    monkeypatch.setattr(storage, "save", lambda run, path: (found.append(run.step), save_now(run, path)))
+    run = run_of(steps=7, record_every=2)
+    assert [record.step for record in checkpointed(run, tmp_path / "run", every)] == [2, 4, 6, 7]
+    assert found == written
+    assert load(tmp_path / "run", *data()).step == 7
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_checkpoint_is_there_before_its_record_is_passed_on(tmp_path):
+    for record in checkpointed(run_of(steps=20), tmp_path / "run"):
+        assert load(tmp_path / "run", *data()).step == record.step
+
+
+@pytest.mark.parametrize("every", [0, -1, 1.5, True])
+def test_records_between_checkpoints_that_are_no_whole_number_are_refused_at_once(tmp_path, every):
+    with pytest.raises(ValueError, match=f"every = {every}; wanted a whole number of at least 1"):
+        checkpointed(run_of(), tmp_path / "run", every)
+
+
+def test_a_run_that_no_file_can_hold_is_refused_before_it_is_trained(tmp_path):
+    run = run_of(penalty=lambda lam: lam["eigenvalues.1"].sum())
+    with pytest.raises(ValueError, match="the penalty is a function, which no file can hold"):
+        checkpointed(run, tmp_path / "run")
+    assert run.step == 0
+
+
+KILLED = """
+import os, signal, sys
+import test_storage
+from spectral_lab.storage import checkpointed
+for count, record in enumerate(checkpointed(test_storage.validated(), sys.argv[1], every=2), 1):
+    if count == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint_to_the_same_numbers(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "run")], cwd=Path(__file__).parent, check=False)
+    assert done.returncode == -signal.SIGKILL
+    again, whole = load(tmp_path / "run", images(), network=model(), **AGAIN), validated()
+    assert again.step == 8  # the fourth record; the fifth was lost
+    records = list(whole)
+    assert list(again) == records[4:]
+    assert again.best == whole.best
+    assert_close(bits(again.network), bits(whole.network), **EXACT)
 
 
 # -- networks ----------------------------------------------------------------------------------------------------------

@@ -31,12 +31,10 @@ DATA = ("alpha", "beta", "noise", "section")  # settings that change the problem
 
 @dataclass(frozen=True)
 class PlaygroundRecord(Record):
-    """A training record with the task that it belongs to."""
+    """A training record with the task that it belongs to; the playground itself validates the network."""
 
     alpha: float = 0.0
     beta: float = 0.0
-    validation_loss: float | None = None  # on data that are never trained on
-    accuracy: float | None = None  # share of right classes in the validation data, in [0, 1]
 
 
 def _trait(name: str) -> Any:
@@ -313,7 +311,7 @@ class Steering(traitlets.HasTraits):
             output = self._training.output(problem.x_held)
             loss, accuracy = float(problem.loss(output, problem.y_held)), problem.accuracy(output, problem.y_held)
         own = {"alpha": self.alpha, "beta": self.beta, "validation_loss": loss, "accuracy": accuracy}
-        full = PlaygroundRecord(**asdict(record), **own)
+        full = PlaygroundRecord(**asdict(record) | own)
         self._history.append(full)
         self._moments.append(self._moment(full))
         self._just_read = None
