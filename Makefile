@@ -41,6 +41,7 @@ test: $(VENV)/test.stamp $(VENV)/ipykernel-$(OLD_KERNEL).stamp
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/convolutions.py
 	$(BIN)/python benchmarks/pruning.py
 	$(BIN)/python benchmarks/depth.py
 	$(BIN)/python benchmarks/ensembles.py

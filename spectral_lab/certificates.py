@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, NamedTuple
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from spectral_lab.direct import DirectNet
 from spectral_lab.networks import SpectralNet
-from spectral_lab.stacks import read_stack
+from spectral_lab.stacks import is_layer, read_stack
+from spectral_lab.steps import has_filters, is_conv
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,13 @@ class Certificate:
     kept: tuple[tuple[int, ...], ...]  # which nodes of each hidden layer of the old network are left
     parameters_before: int
     parameters_after: int
-    macs_before: int  # multiply-accumulates for one row of data, see count_macs
-    macs_after: int
+    macs_before: int | None  # multiply-accumulates for one row of data, see count_macs; None: images of unknown size
+    macs_after: int | None
     exact: bool  # every removed node was constant, and held there, or reached no output: the same function up to rounding
     max_change: float | None = None  # largest |change of an output| on the given data
     loss_before: float | None = None
     loss_after: float | None = None
+    layers: tuple[str, ...] = ()  # names of the hidden layers of the old network, where it is more than a stack
 
     @property
     def rows(self) -> list[tuple[str, str, str]]:
@@ -36,8 +41,9 @@ class Certificate:
         rows = [
             ("nodes", "-".join(map(str, self.nodes_before)), "-".join(map(str, self.nodes_after))),
             ("parameters", f"{self.parameters_before:,}", f"{self.parameters_after:,}"),
-            ("multiply-accumulates a row", f"{self.macs_before:,}", f"{self.macs_after:,}"),
         ]
+        if self.macs_before is not None:
+            rows.append(("multiply-accumulates a row", f"{self.macs_before:,}", f"{self.macs_after:,}"))
         if self.loss_before is not None:
             rows.append(("loss", f"{self.loss_before:.5g}", f"{self.loss_after:.5g}"))
         return rows
@@ -45,7 +51,8 @@ class Certificate:
     @property
     def summary(self) -> str:
         """In one sentence: how many nodes went, by which ranking, and whether that can be seen."""
-        where = ", ".join(f"{n} of hidden layer {k}" for k, n in enumerate(self.removed) if n) or "none"
+        names = [f" ({name})" for name in self.layers] or [""] * len(self.removed)
+        where = ", ".join(f"{n} of hidden layer {k}{names[k]}" for k, n in enumerate(self.removed) if n) or "none"
         change = "" if self.max_change is None else f"; an output changes by {self.max_change:.2g} at most on the data"
         verdict = "exact: what is removed was silent or constant" if self.exact else "not exact: what is removed could be heard"
         return f"removed {where} (by {self.ranking}); {verdict}{change}"
@@ -62,15 +69,31 @@ class Certificate:
         return "\n".join(["| | before | after |", "| --- | ---: | ---: |", *body, "", self.summary])
 
 
-def count_macs(model: nn.Module) -> int:
+class Pruned(NamedTuple):
+    """A smaller network, with no memory shared with the old one, and what was done."""
+
+    network: nn.Module
+    certificate: Certificate
+
+
+def count_macs(model: nn.Module, x: Tensor | None = None) -> int:
     r"""Multiply-accumulates with weights that one row of data costs in a network.
 
     A link of a stack or a DirectNet is one.  A SpectralNet does what is cheaper for many rows: its recurrence passes each
     block of eigenvectors twice, its explicit blocks W_ij once each; its "adjacency" rule passes each φ twice in each step.
+    In a model with convolutions each weight counts once for each place where it is applied; layers that are called from
+    outside ``forward`` are not seen.
+
+    Args:
+        model: any network that can be pruned.
+        x: one row of data, (1, …); a model with convolutions needs it, for the size of its images.
 
     Raises:
         TypeError: no network that can be pruned.
+        ValueError: a model with convolutions without x.
     """
+    if has_filters(model):
+        return _macs_with_convolutions(model, x)
     if isinstance(model, DirectNet):
         return sum(W.numel() for W in model.weights.values())
     if isinstance(model, SpectralNet):
@@ -79,3 +102,24 @@ def count_macs(model: nn.Module) -> int:
             return (len(model.nodes) - 1) * recurrence
         return min(recurrence, sum(n * m for i, n in enumerate(model.nodes) for m in model.nodes[:i]))
     return sum(n * m for n, m in pairwise(read_stack(model).sizes))
+
+
+@torch.no_grad()
+def _macs_with_convolutions(model: nn.Module, x: Tensor | None) -> int:
+    if x is None:
+        raise ValueError("multiply-accumulates of a convolution depend on the size of the images; give one as x=… (1, c, h, w)")
+    model, found = deepcopy(model).eval(), [0]
+
+    def hook(module: Any, inputs: Any, output: Tensor) -> None:
+        if isinstance(module, SpectralNet | DirectNet):
+            found[0] += count_macs(module)
+        elif is_conv(module):
+            found[0] += output[:1].numel() * module.weight[0].numel()
+        else:
+            found[0] += output[:1].numel() * module.weight.shape[1]
+
+    for module in model.modules():
+        if is_conv(module) or is_layer(module) or isinstance(module, SpectralNet | DirectNet):
+            module.register_forward_hook(hook)
+    model(x[:1])
+    return found[0]

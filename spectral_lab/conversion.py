@@ -1,4 +1,4 @@
-"""Make the linear layers of any model spectral, and plain again.
+"""Make the linear layers and the convolutions of any model spectral, and plain again.
 
 :func:`spectralize` and :func:`materialize` give deep copies that compute the same and leave the caller's model alone.
 Both are built on :func:`replace_layers`.  Below this module lies :mod:`spectral_lab.layers`.
@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 
 from torch import Tensor, nn
 
+from spectral_lab.convolutions import SpectralConv2d
 from spectral_lab.layers import SpectralLinear
 
 
@@ -62,36 +63,56 @@ def is_plain_linear(module: nn.Module) -> TypeGuard[nn.Linear]:
     return type(module) is nn.Linear and module._parameters.get("weight") is not None
 
 
-def spectralize(model: nn.Module, *, where: Callable[[nn.Linear], bool] | None = None, **options: Any) -> nn.Module:
-    """A deep copy of a model with its ``nn.Linear`` layers made spectral: the same function, to be trained otherwise.
+def is_plain_conv(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a module is exactly an ``nn.Conv2d`` with a weight of its own; as :func:`is_plain_linear`."""
+    return type(module) is nn.Conv2d and module._parameters.get("weight") is not None
 
-    >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+
+LINEAR_ONLY = ("basis", "trained_off_diagonal")  # options that mean nothing to the eigenvectors of a convolution
+
+
+def spectralize(model: nn.Module, *, where: Callable[[nn.Linear | nn.Conv2d], bool] | None = None, **options: Any) -> nn.Module:
+    """A deep copy of a model with its linear layers and convolutions made spectral: the same function, to be trained otherwise.
+
+    >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
     >>> [type(module).__name__ for module in spectralize(model)]
-    ['SpectralLinear', 'ReLU', 'SpectralLinear']
+    ['SpectralConv2d', 'ReLU', 'Flatten', 'SpectralLinear']
+    >>> [type(module).__name__ for module in spectralize(model, where=lambda layer: isinstance(layer, nn.Linear))]
+    ['Conv2d', 'ReLU', 'Flatten', 'SpectralLinear']
 
-    Only layers that are exactly ``nn.Linear`` are replaced (:func:`is_plain_linear`); a layer that is used in several places
-    stays shared.  Device, float type, training mode and what was frozen stay.
+    Only layers that are exactly ``nn.Linear`` or ``nn.Conv2d`` are replaced (:func:`is_plain_linear`, :func:`is_plain_conv`);
+    a layer that is used in several places stays shared.  Device, float type, training mode and what was frozen stay.
 
     Args:
         model: any module, an ``nn.Linear`` too; it stays as it is.
-        where: gets each linear layer and says whether to replace it; None is all.
-        options: of :meth:`SpectralLinear.from_linear`, e.g. ``basis="qr"``, ``train_eigenvectors=False``.
+        where: gets each linear layer and convolution and says whether to replace it; None is all.
+        options: of :meth:`SpectralLinear.from_linear` and :meth:`~spectral_lab.convolutions.SpectralConv2d.from_conv`, e.g.
+            ``train_eigenvectors=False``; ``basis`` and ``trained_off_diagonal`` are for linear layers alone.
 
     Raises:
         ValueError: a wrong option; tied weights (:func:`replace_layers`).
     """
+    for_convolutions = {name: value for name, value in options.items() if name not in LINEAR_ONLY}
 
     def convert(module: nn.Module) -> nn.Module | None:
         if is_plain_linear(module) and (where is None or where(module)):
             return SpectralLinear.from_linear(module, **options)
+        if is_plain_conv(module) and (where is None or where(module)):
+            return SpectralConv2d.from_conv(module, **for_convolutions)
         return None
 
     return replace_layers(model, convert)
 
 
 def materialize(model: nn.Module) -> nn.Module:
-    """A deep copy of a model with its spectral layers made ``nn.Linear``: the same function in plain ``torch.nn``.
+    """A deep copy of a model with its spectral layers made plain ``torch.nn`` ones: the same function.
 
     The way back from :func:`spectralize`, for inference or to go on in direct space.
     """
-    return replace_layers(model, lambda module: module.to_linear() if isinstance(module, SpectralLinear) else None)
+
+    def convert(module: nn.Module) -> nn.Module | None:
+        if isinstance(module, SpectralLinear):
+            return module.to_linear()
+        return module.to_conv() if isinstance(module, SpectralConv2d) else None
+
+    return replace_layers(model, convert)

@@ -1,5 +1,8 @@
 r"""Pruning curves: loss and accuracy of a network for every number of hidden nodes that are kept, or for a choice of numbers.
 
+In a model with convolutions the nodes are its filters and the hidden nodes of the linear layers behind them
+(:mod:`spectral_lab.filters`); each number of them is one pass of the whole model over the data.
+
 Nodes are kept in the order of a ranking (:mod:`spectral_lab.rankings`).  Where the last hidden layer is concerned, one pass
 over the data is enough for all numbers: its nodes add up in the output,
 
@@ -13,17 +16,23 @@ the pre-activations are carried along and only what follows the node is computed
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor, nn
 
+from spectral_lab.filters import Filters
+from spectral_lab.inputs import Loss as Loss
+from spectral_lab.inputs import check_data as check_data
+from spectral_lab.inputs import check_images, refuse_fold
+from spectral_lab.inputs import default_loss as default_loss
 from spectral_lab.rankings import Ranking, check_layers, ranking_name, removal_order, scores
+from spectral_lab.relevance import FILTER_RANKING_NAMES
+from spectral_lab.steps import has_filters
 from spectral_lab.unfolding import Unfolded, unfold
 
-Loss = Callable[[Tensor, Tensor], Tensor]
 CHUNK = 2**22  # numbers in the outputs that are held at a time: 16 MiB of float32
 
 
@@ -47,54 +56,11 @@ class PruningCurve:
         return int(self.kept[(self.loss <= self.loss[-1] + max_loss_increase).nonzero()[0]])
 
 
-def default_loss(y: Tensor) -> Loss:
-    """Cross-entropy for class numbers (a whole-number type), the mean squared error for all else."""
-    return nn.functional.mse_loss if y.is_floating_point() else nn.functional.cross_entropy
-
-
 def _class_loss(output: Tensor, y: Tensor) -> Tensor:
     """Cross-entropy with the classes before the rows in memory: for a handful of classes that is several times faster."""
     if output.dim() != 2:
         return nn.functional.cross_entropy(output, y)
     return nn.functional.cross_entropy(output.mT.unsqueeze(0), y.unsqueeze(0))
-
-
-def check_data(unfolded: Unfolded, x: Tensor | None, y: Tensor | None, loss: Loss | None = None) -> None:
-    """Refuse data that do not fit the network or each other.
-
-    Raises:
-        ValueError: no rows, another device or float type, another width, NaN, or different numbers of rows.
-    """
-    if x is None:
-        if y is not None:
-            raise ValueError("y is given without x; targets need the inputs that belong to them")
-        return
-    like = next(iter(unfolded.weights.values()))
-    for name, data in {"x": x, "y": y}.items():
-        if data is None:
-            continue
-        if data.dim() == 0 or len(data) == 0:
-            raise ValueError(f"{name} has shape {tuple(data.shape)}; wanted one row a sample, at least one sample")
-        if data.device != like.device:
-            raise ValueError(
-                f"{name} is on {data.device}, the network on {like.device}; move one, e.g. {name}.to({str(like.device)!r})"
-            )
-        if data.is_floating_point() and not bool(data.isfinite().all()):
-            raise ValueError(f"{name} has NaN or infinite values; remove or replace those rows")
-    if x.dtype != like.dtype:
-        raise ValueError(f"x has dtype {x.dtype}, the network {like.dtype}; convert one, e.g. x.to({like.dtype})")
-    if y is not None and len(x) != len(y):
-        raise ValueError(f"x has {len(x)} rows and y has {len(y)}; wanted one target for each input")
-    n_in, n_out = unfolded.nodes[0], unfolded.nodes[-1]
-    width = unfolded.enter(x[:1]).shape[-1]
-    if width != n_in:
-        raise ValueError(f"x has shape {tuple(x.shape)}, which makes rows of {width} numbers; the network takes {n_in}")
-    if y is None or loss is not None:  # a loss of one's own knows what it takes
-        return
-    if y.is_floating_point() and y.shape[-1] != n_out:
-        raise ValueError(f"y has shape {tuple(y.shape)}; the network has {n_out} outputs, so wanted (…, {n_out})")
-    if not y.is_floating_point() and not 0 <= int(y.min()) <= int(y.max()) < n_out:
-        raise ValueError(f"y has classes from {y.min()} to {y.max()}; the network has {n_out} outputs, wanted 0 to {n_out - 1}")
 
 
 @torch.no_grad()
@@ -111,7 +77,7 @@ def pruning_curve(
     numbers: Sequence[int] | None = None,
     seed: int = 0,
 ) -> PruningCurve:
-    """Loss and accuracy for every number of kept hidden nodes, as if each pruned copy were evaluated.
+    """Loss and accuracy for every number of kept hidden nodes or filters, as if each pruned copy were evaluated.
 
     >>> from spectral_lab.layers import feed_forward
     >>> x, y = torch.rand(100, 8), torch.randint(0, 3, (100,))
@@ -123,14 +89,16 @@ def pruning_curve(
     whole network instead, which is what :func:`~spectral_lab.pruning.prune` puts into the next biases.
 
     Args:
-        model: a SpectralNet, a DirectNet or a stack (:mod:`spectral_lab.stacks`); read, never changed.
-        ranking: a name of :data:`~spectral_lab.rankings.RANKINGS`, or a function of the model.
+        model: a SpectralNet, a DirectNet, a stack (:mod:`spectral_lab.stacks`) or a model with convolutions, which is
+            judged in evaluation mode (:mod:`spectral_lab.filters`); read, never changed.
+        ranking: a name of :data:`~spectral_lab.rankings.RANKINGS`, with convolutions one of
+            :data:`~spectral_lab.relevance.FILTER_RANKING_NAMES`, or a function of the model.
         x: inputs (batch, …) on the model's device and of its float type.
         y: targets (batch, n_out), or class numbers (batch,).
         loss: of (output, target), a mean over rows; None is cross-entropy for class numbers and else the mean squared error.
         layers: remove nodes of these hidden layers only, counted from 0; None is all.
         per_layer: every layer gives up the same share (:func:`~spectral_lab.rankings.removal_order`).
-        fold: hold removed nodes at their mean, not at 0.
+        fold: hold removed nodes at their mean, not at 0; not with convolutions.
         numbers: evaluate only so many kept nodes, each from 0 to N, and N itself; None is all numbers.
         seed: of the ranking "random".
 
@@ -138,22 +106,52 @@ def pruning_curve(
         ValueError, TypeError: an unknown ranking, a network that cannot be pruned, data that do not fit, a number of nodes
             that the network does not have.
     """
-    name, unfolded = ranking_name(ranking), unfold(model)
-    check_data(unfolded, x, y, loss)
-    chosen = check_layers(layers, len(unfolded.hidden))
-    stops = _stops(numbers, sum(unfolded.hidden[k] for k in chosen))
-    ranked = scores(model, unfolded, ranking, layers=chosen, x=x, seed=seed)
+    if has_filters(model):
+        filters, name = Filters(model), ranking_name(ranking, FILTER_RANKING_NAMES)
+        refuse_fold(fold)
+        check_images(filters, x, y, loss)
+        chosen = filters.choose(layers)
+        ranked = filters.scores(ranking, chosen, x=x, seed=seed)
+        hidden = filters.hidden
+    else:
+        unfolded, name = unfold(model), ranking_name(ranking)
+        check_data(unfolded, x, y, loss)
+        chosen = check_layers(layers, len(unfolded.hidden))
+        ranked = scores(model, unfolded, ranking, layers=chosen, x=x, seed=seed)
+        hidden = unfolded.hidden
+    stops = _stops(numbers, sum(hidden[k] for k in chosen))
     order = [(chosen[k], n) for k, n in removal_order(ranked, per_layer=per_layer)]
+    if has_filters(model):
+        outputs: Iterable[Tensor] = _outputs_of_filters(filters, x, order, stops)
+    else:
+        outputs = map(unfolded.leave, _outputs(unfolded, x, order, fold, stops))
+    losses, accuracy = _measured(outputs, y, loss)
+    kept = torch.arange(len(order) + 1) if stops is None else torch.tensor(stops)
+    return PruningCurve(name, kept, losses, accuracy, tuple(order))
+
+
+def _measured(outputs: Iterable[Tensor], y: Tensor, loss: Loss | None) -> tuple[Tensor, Tensor | None]:
+    """Losses and, where there are classes, accuracies."""
     measure = loss or (default_loss(y) if y.is_floating_point() else _class_loss)
     losses, accuracies = [], []
-    for z in _outputs(unfolded, x, order, fold, stops):
-        output = unfolded.leave(z)
+    for output in outputs:
         losses.append(measure(output, y))
         if not y.is_floating_point() and y.shape == output.shape[:-1]:
             accuracies.append((output.argmax(-1) == y).float().mean())
-    accuracy = torch.stack(accuracies) if accuracies else None
-    kept = torch.arange(len(order) + 1) if stops is None else torch.tensor(stops)
-    return PruningCurve(name, kept, torch.stack(losses), accuracy, tuple(order))
+    return torch.stack(losses), torch.stack(accuracies) if accuracies else None
+
+
+def _outputs_of_filters(
+    filters: Filters, x: Tensor, order: Sequence[tuple[int, int]], stops: Sequence[int] | None
+) -> Iterator[Tensor]:
+    """Outputs (batch, n_out) with none, one, … and all of the units, in this order, or at the stops only."""
+    keep = filters.all()
+    for k, n in order:
+        keep[k][n] = False
+    for start, stop in pairwise([0, *(range(len(order) + 1) if stops is None else stops)]):
+        for k, n in order[start:stop]:
+            keep[k][n] = True
+        yield filters.output(x, keep)
 
 
 def _stops(numbers: Sequence[int] | None, pool: int) -> list[int] | None:

@@ -6,7 +6,7 @@ block φ under its diagonal.  Its lower-left block are the weights between them,
 .. math:: w_{ij} = (\lambda^{\rm in}_j - \lambda^{\rm out}_i)\,\varphi_{ij}
 
 (Chicchi et al., *PRE*, Eq. 2).  :class:`SpectralLinear` is that layer, with named constructors for the settings of the
-literature; :func:`feed_forward` stacks them.
+literature; :func:`feed_forward` stacks them.  Its sibling for images is :class:`~spectral_lab.convolutions.SpectralConv2d`.
 
 >>> linear = nn.Linear(784, 10)
 >>> layer = SpectralLinear.from_linear(linear)
@@ -14,15 +14,14 @@ literature; :func:`feed_forward` stacks them.
 >>> torch.allclose(layer(x), linear(x), atol=1e-5)
 True
 
-Below this module lie :mod:`spectral_lab.bases`, the ways to hold φ, and :mod:`spectral_lab.product`, the product x w^T and
-its gradients; next, read :mod:`spectral_lab.conversion` for whole
+Below this module lie :mod:`spectral_lab.starts`, :mod:`spectral_lab.bases`, the ways to hold φ, and
+:mod:`spectral_lab.product`, the product x w^T and its gradients; next, read :mod:`spectral_lab.conversion` for whole
 models, :mod:`spectral_lab.counting` and :mod:`spectral_lab.sparse`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
@@ -30,38 +29,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from spectral_lab.bases import QR, SVD, Basis, Dense, precise
+from spectral_lab.bases import QR, SVD, Basis, Dense
+from spectral_lab.convolutions import SpectralConv2d as SpectralConv2d  # the second kind of spectral layer
 from spectral_lab.product import spectral_product, spectral_weights
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where the training of a layer starts; None for eigenvalues draws them, a number is the value of all."""
-
-    eigenvalues_in: float | None = None  # uniform in ±0.97, which PRE's own code found by trying
-    eigenvalues_out: float | None = None  # uniform in ±0.13, likewise
-    weight_variance: float | None = None  # 1/(3 n_in), as in nn.Linear; at n_in = 784 φ then has PRE's deviation 0.036
-
-    def bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Lowest and highest value of the eigenvalues, of n_in and of n_out."""
-        drawn = ((self.eigenvalues_in, 0.97), (self.eigenvalues_out, 0.13))
-        first, second = [(-bound, bound) if value is None else (value, value) for value, bound in drawn]
-        return first, second
-
-    def deviation(self, n_in: int) -> float:
-        r"""Standard deviation of φ that gives the weights their variance.
-
-        .. math:: \langle w^2\rangle = \langle(\lambda^{\rm in}-\lambda^{\rm out})^2\rangle\,\langle\varphi^2\rangle
-
-        Raises:
-            ValueError: all eigenvalues start at the same number, so that every weight is 0.
-        """
-        (a, b), (c, d) = self.bounds()
-        difference = ((a + b) / 2 - (c + d) / 2) ** 2 + ((b - a) ** 2 + (d - c) ** 2) / 12
-        if difference == 0:
-            raise ValueError(f"all eigenvalues start at {a}, so every weight is 0; let those of n_in and n_out differ")
-        variance = 1 / (3 * n_in) if self.weight_variance is None else self.weight_variance
-        return (variance / difference) ** 0.5
+from spectral_lab.starts import DRAWN, check_dtype, check_size
+from spectral_lab.starts import Start as Start
 
 
 class SpectralLinear(nn.Module):
@@ -103,15 +75,15 @@ class SpectralLinear(nn.Module):
         train_eigenvalues_out: bool = True,
         train_eigenvectors: bool = True,
         trained_off_diagonal: float | None = None,
-        start: Start = Start(),
+        start: Start = DRAWN,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        _check_size("n_in", n_in)
-        _check_size("n_out", n_out)
-        _check_dtype(dtype)
+        check_size("n_in", n_in)
+        check_size("n_out", n_out)
+        check_dtype(dtype)
         start.deviation(n_in)
         bases: dict[str, Callable[..., Basis]] = {"dense": Dense, "svd": SVD, "qr": QR}
         if basis not in bases:
@@ -159,8 +131,8 @@ class SpectralLinear(nn.Module):
 
         :math:`\lambda^{out}` starts at 1 and φ with Glorot's variance 2/(n_in + n_out), as in Student Section 3.
         """
-        _check_size("n_in", n_in)
-        _check_size("n_out", n_out)
+        check_size("n_in", n_in)
+        check_size("n_out", n_out)
         start = Start(eigenvalues_in=0.0, eigenvalues_out=1.0, weight_variance=2 / (n_in + n_out))
         return cls(n_in, n_out, train_eigenvalues_in=False, **{"start": start} | options)
 
@@ -175,10 +147,7 @@ class SpectralLinear(nn.Module):
         if self.eigenvalues_in.is_meta:
             return
         self.basis.draw_(self.start.deviation(self.n_in), generator)
-        for lam, (low, high) in zip((self.eigenvalues_in, self.eigenvalues_out), self.start.bounds(), strict=True):
-            source = generator.device if generator is not None else lam.device
-            drawn = torch.empty(lam.shape, device=source, dtype=precise(lam.dtype))
-            lam.copy_(drawn.uniform_(low, high, generator=generator) if low < high else drawn.fill_(low))
+        self.start.draw_eigenvalues_(self.eigenvalues_in, self.eigenvalues_out, generator)
         if self.bias is not None:
             self.bias.zero_()
 
@@ -250,16 +219,6 @@ class SpectralLinear(nn.Module):
             linear.bias.copy_(self.bias)
             linear.bias.requires_grad_(self.bias.requires_grad)
         return linear.train(self.training)
-
-
-def _check_size(name: str, n: int) -> None:
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"{name} = {n!r}; wanted a whole number of nodes, at least 1")
-
-
-def _check_dtype(dtype: torch.dtype | None) -> None:
-    if dtype is not None and not dtype.is_floating_point:
-        raise TypeError(f"dtype = {dtype}; eigenvalues are trained, so it must be a float type, e.g. torch.float32")
 
 
 def _check_share(p: float, basis: str) -> None:

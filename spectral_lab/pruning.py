@@ -18,6 +18,12 @@ winning ticket).  It has no links past a hidden layer, so each keeps one node at
 out in spectral space, for W_31 = -W_32 φ_1 sums over all hidden nodes, dead ones too.  There whole layers may go, the skip
 links stay; and nodes that are silent go too, chosen or not.
 
+A **model with convolutions** comes back as what it is, of the same class, with fewer filters: they are taken out with all that
+belongs to them, through batch norm, pooling, flattening and residual additions (:mod:`spectral_lab.channels`), and where that
+cannot be followed they are refused.  Its "nodes" are filters and the hidden nodes of linear layers; what is tied by a residual
+addition is one, and its score the sum (:mod:`spectral_lab.filters`, :mod:`spectral_lab.relevance`).  Of a SpectralNet at its
+end the inputs go, the hidden nodes stay: prune that by itself.  Such models are judged in evaluation mode.
+
 Next, read :mod:`spectral_lab.curves` for every number of kept nodes at once, and :mod:`spectral_lab.tickets` for the two ways
 in which Pruning combines it with training.
 """
@@ -25,26 +31,24 @@ in which Pruning combines it with training.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from spectral_lab.certificates import Certificate, count_macs
+from spectral_lab.certificates import Certificate, Pruned, count_macs
 from spectral_lab.counting import count_parameters
-from spectral_lab.curves import Loss, check_data, default_loss, pruning_curve
+from spectral_lab.criteria import Criterion
+from spectral_lab.curves import pruning_curve
 from spectral_lab.direct import DirectNet, settle, without_constant_nodes
+from spectral_lab.inputs import Loss, check_data, default_loss
 from spectral_lab.networks import SpectralNet
 from spectral_lab.rankings import Ranking, check_layers, ranking_name, removal_order, scores
 from spectral_lab.stacks import cut_stack, read_stack
+from spectral_lab.steps import has_filters
+from spectral_lab.thinning import compact_filters, prune_filters
 from spectral_lab.unfolding import Unfolded, unfold
 
-
-class Pruned(NamedTuple):
-    """A smaller network, with no memory shared with the old one, and what was done."""
-
-    network: nn.Module
-    certificate: Certificate
+__all__ = ["Pruned", "compact", "prune"]
 
 
 @torch.no_grad()
@@ -64,13 +68,14 @@ def prune(
     fold: bool = False,
     seed: int = 0,
 ) -> Pruned:
-    """A smaller network without the least relevant hidden nodes; inputs and outputs all stay.
+    """A smaller network without the least relevant hidden nodes or filters; inputs and outputs all stay.
 
     Give exactly one of ``keep``, ``fraction``, ``threshold`` and ``max_loss_increase``.
 
     Args:
-        model: a SpectralNet, a DirectNet or a stack; stays as it is.
-        ranking: a name of :data:`~spectral_lab.rankings.RANKINGS`, or a function of the model.
+        model: a SpectralNet, a DirectNet, a stack or a model with convolutions; stays as it is.
+        ranking: a name of :data:`~spectral_lab.rankings.RANKINGS`, with convolutions one of
+            :data:`~spectral_lab.relevance.FILTER_RANKING_NAMES`, or a function of the model.
         keep: how many hidden nodes stay, of all that are chosen from.
         fraction: share of them that is removed, in [0, 1]; rounded to a whole number of nodes.
         threshold: remove nodes whose score is at most this.
@@ -80,7 +85,7 @@ def prune(
         loss: of (output, target); None is cross-entropy for class numbers and else the mean squared error.
         layers: remove nodes of these hidden layers only, counted from 0; None is all, sorted together as in Pruning IV B.
         per_layer: every layer gives up the same share (:func:`~spectral_lab.rankings.removal_order`); a threshold does not ask.
-        fold: removed nodes deliver their mean over x, not 0; the next layers' biases carry it.
+        fold: removed nodes deliver their mean over x, not 0; the next layers' biases carry it.  Not with convolutions.
         seed: of the ranking "random".
 
     Returns:
@@ -88,30 +93,32 @@ def prune(
 
     Raises:
         ValueError: no criterion or several, one outside its range, an unknown ranking, missing or unfitting data, parameters
-            that are NaN, or a hidden layer of a stack that would be left without nodes.
+            that are NaN, a hidden layer that would be left without nodes, or filters that cannot be taken out (with the
+            reason).
         TypeError: no network that can be pruned.
     """
+    criterion = Criterion(keep, fraction, threshold, max_loss_increase)
+    if has_filters(model):
+        return prune_filters(
+            model, ranking, criterion, x=x, y=y, loss=loss, layers=layers, per_layer=per_layer, fold=fold, seed=seed
+        )
     name, unfolded = ranking_name(ranking), unfold(model)
     check_data(unfolded, x, y, loss)
     chosen = check_layers(layers, len(unfolded.hidden))
-    pool = sum(unfolded.hidden[k] for k in chosen)
-    _check_criterion(pool, keep, fraction, threshold, max_loss_increase, x, y, fold)
+    criterion.check(sum(unfolded.hidden[k] for k in chosen), x, y)
+    if fold and x is None:
+        raise ValueError("fold=True puts means over data into the biases; give the inputs as x=…")
     score = scores(model, unfolded, ranking, layers=chosen, x=x, seed=seed)
     order = [(chosen[k], n) for k, n in removal_order(score, per_layer=per_layer)]
-    if fraction is not None:
-        keep = pool - round(fraction * pool)
-    elif threshold is not None:
-        above = {k: (values > threshold).tolist() for k, values in zip(chosen, score, strict=True)}
-        order = [(k, n) for k, n in order if above[k][n]]
-        keep = len(order)
-    elif max_loss_increase is not None:
+
+    def losses() -> Tensor:
         assert x is not None  # the criterion was checked
         assert y is not None
         options = {"layers": layers, "per_layer": per_layer, "fold": fold, "seed": seed}
-        curve = pruning_curve(model, ranking, x, y, loss=loss, **options)  # type: ignore[arg-type]
-        keep = _fewest(curve.loss, max_loss_increase, _least(order, chosen) if _is_stack(model) else 0)
+        return pruning_curve(model, ranking, x, y, loss=loss, **options).loss  # type: ignore[arg-type]
+
     stays = [torch.full((n,), k not in chosen) for k, n in enumerate(unfolded.hidden)]
-    for k, n in order[:keep]:
+    for k, n in criterion.stay(order, dict(zip(chosen, score, strict=True)), losses, one_each=_is_stack(model)):
         stays[k][n] = True
     place = next(iter(unfolded.weights.values())).device
     held = unfolded.held_at_means(x) if fold and x is not None else None
@@ -123,7 +130,8 @@ def compact(model: nn.Module, *, x: Tensor | None = None, y: Tensor | None = Non
     """A smaller network with the same outputs: hidden nodes that are constant or that no output feels are removed.
 
     Constants (of biases, of sigmoids at 0) go into the next biases; a layer without one gets one where it must.  In a stack
-    each hidden layer keeps one node at least, even if none is of use.
+    each hidden layer keeps one node at least, even if none is of use, and in a model with convolutions one filter.  There
+    constants go into biases only where that is exact: not behind zero padding, at whose border they would show.
 
     >>> from spectral_lab import SpectralNet
     >>> network, certificate = compact(SpectralNet([2, 300, 1]))  # at its start a perceptron
@@ -131,12 +139,14 @@ def compact(model: nn.Module, *, x: Tensor | None = None, y: Tensor | None = Non
     ((2, 1), True)
 
     Args:
-        model: a SpectralNet, a DirectNet or a stack; stays as it is.
+        model: a SpectralNet, a DirectNet, a stack or a model with convolutions; stays as it is.
         x, y, loss: for the certificate, as in :func:`prune`.
 
     Raises:
         TypeError, ValueError: no network that can be pruned, parameters that are NaN, data that do not fit.
     """
+    if has_filters(model):
+        return compact_filters(model, x=x, y=y, loss=loss)
     unfolded = unfold(model)
     check_data(unfolded, x, y, loss)
     stays, held = [torch.ones_like(parts[0], dtype=torch.bool) for parts in unfolded.gather(unfolded.biases[:-1])], None
@@ -151,47 +161,6 @@ def compact(model: nn.Module, *, x: Tensor | None = None, y: Tensor | None = Non
 
 def _is_stack(model: nn.Module) -> bool:
     return isinstance(model, nn.Sequential)
-
-
-def _check_criterion(
-    pool: int,
-    keep: int | None,
-    fraction: float | None,
-    threshold: float | None,
-    max_loss_increase: float | None,
-    x: Tensor | None,
-    y: Tensor | None,
-    fold: bool,
-) -> None:
-    criteria = {"keep": keep, "fraction": fraction, "threshold": threshold, "max_loss_increase": max_loss_increase}
-    given = {name: value for name, value in criteria.items() if value is not None}
-    if len(given) != 1:
-        found = " and ".join(f"{name} = {value}" for name, value in given.items()) or "none of them"
-        raise ValueError(f"found {found}; give exactly one of {', '.join(criteria)}")
-    if keep is not None and (isinstance(keep, bool) or not isinstance(keep, int) or not 0 <= keep <= pool):
-        raise ValueError(f"keep = {keep!r}; wanted a whole number from 0 to {pool}, the hidden nodes to choose from")
-    if fraction is not None and not 0 <= fraction <= 1:
-        raise ValueError(f"fraction = {fraction}; wanted the share of nodes to remove, in [0, 1] (0.9 for 90 %)")
-    if threshold is not None and not threshold >= 0:
-        raise ValueError(f"threshold = {threshold}; wanted a score of at least 0")
-    if max_loss_increase is not None and not max_loss_increase >= 0:
-        raise ValueError(f"max_loss_increase = {max_loss_increase}; wanted at least 0")
-    if max_loss_increase is not None and (x is None or y is None):
-        raise ValueError("max_loss_increase is measured on data; give inputs and targets as x=… and y=…")
-    if fold and x is None:
-        raise ValueError("fold=True puts means over data into the biases; give the inputs as x=…")
-
-
-def _least(order: Sequence[tuple[int, int]], chosen: Sequence[int]) -> int:
-    """How many nodes must be kept so that every layer has one."""
-    return max((1 + [k for k, _ in order].index(layer) for layer in chosen), default=0)
-
-
-def _fewest(losses: Tensor, increase: float, least: int) -> int:
-    """The smallest number of nodes, at least ``least``, with which the loss is within its bound."""
-    fits = losses <= losses[-1] + increase
-    fits[-1] = True  # all of them always fit, even where the loss itself is not finite
-    return least + int(fits[least:].nonzero()[0])
 
 
 def _smaller(
@@ -233,7 +202,7 @@ def _smaller(
         macs_before=count_macs(model),
         macs_after=count_macs(network),
         exact=unfolded.is_exact(stays, held),
-        **measured,
+        **measured,  # type: ignore[arg-type] # none of them is the tuple of names
     )
     return Pruned(network, certificate)
 

@@ -25,7 +25,7 @@ nodes before the layer.  Where that is not wanted, :func:`removal_order` can com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -107,9 +107,7 @@ def _activation(asked: Asked) -> list[Tensor]:
 
 
 def _random(asked: Asked) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(asked.seed)
-    drawn = [torch.rand(n, generator=generator, dtype=torch.float64) for n in asked.unfolded.hidden]
-    return [drawn[k] for k in asked.layers]
+    return random_scores(asked.unfolded.hidden, asked.layers, asked.seed)
 
 
 RANKINGS: dict[str, Callable[[Asked], list[Tensor]]] = {
@@ -123,8 +121,8 @@ RANKINGS: dict[str, Callable[[Asked], list[Tensor]]] = {
 }
 
 
-def ranking_name(ranking: str | Ranking) -> str:
-    """The name of a ranking, for certificates and pictures.
+def ranking_name(ranking: str | Ranking, known: Collection[str] = RANKINGS) -> str:
+    """The name of a ranking, for certificates and pictures; of a string, after checking that it is one of the known ones.
 
     Raises:
         ValueError: an unknown name, with the known ones.
@@ -132,8 +130,8 @@ def ranking_name(ranking: str | Ranking) -> str:
     if callable(ranking):
         inner = ranking.func if isinstance(ranking, partial) else ranking
         return getattr(inner, "__name__", type(inner).__name__)
-    if ranking not in RANKINGS:
-        raise ValueError(f"ranking = {ranking!r}; wanted one of {sorted(RANKINGS)} or a function of the network")
+    if ranking not in known:
+        raise ValueError(f"ranking = {ranking!r}; wanted one of {sorted(known)} or a function of the network")
     return ranking
 
 
@@ -177,16 +175,37 @@ def scores(
         ValueError: an unknown ranking; one by eigenvalue where there are none; "activation" without data; a function
             whose scores have other shapes or are NaN.
     """
-    name, chosen = ranking_name(ranking), check_layers(layers, len(unfolded.hidden))
+    ranking_name(ranking)
+    chosen = check_layers(layers, len(unfolded.hidden))
     if not callable(ranking):
         return [score.detach() for score in RANKINGS[ranking](Asked(model, unfolded, chosen, x, seed))]
-    found = list(ranking(model))
-    shapes, wanted = [tuple(score.shape) for score in found], [(n,) for n in unfolded.hidden]
+    return own_scores(model, ranking, unfolded.hidden, chosen)
+
+
+def own_scores(model: nn.Module, ranking: Ranking, hidden: Sequence[int], layers: Sequence[int]) -> list[Tensor]:
+    """The scores that a function of the model gives to the nodes of some of its hidden layers.
+
+    Args:
+        hidden: how many nodes each hidden layer has.
+        layers: those that are wanted.
+
+    Raises:
+        ValueError: scores of other shapes, or NaN.
+    """
+    found, name = list(ranking(model)), ranking_name(ranking)
+    shapes, wanted = [tuple(score.shape) for score in found], [(n,) for n in hidden]
     if shapes != wanted:
         raise ValueError(f"the ranking {name} gives scores of the shapes {shapes}; wanted {wanted}, one for every hidden layer")
     if any(bool(score.isnan().any()) for score in found):
         raise ValueError(f"the ranking {name} gives NaN for some nodes; wanted a number for each")
-    return [found[k].detach() for k in chosen]
+    return [found[k].detach() for k in layers]
+
+
+def random_scores(hidden: Sequence[int], layers: Sequence[int], seed: int) -> list[Tensor]:
+    """Uniform random numbers for the nodes of some hidden layers; those of a layer do not depend on which others are asked."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [torch.rand(n, generator=generator, dtype=torch.float64) for n in hidden]
+    return [drawn[k] for k in layers]
 
 
 def removal_order(score: Sequence[Tensor], *, per_layer: bool = False) -> list[tuple[int, int]]:

@@ -1,21 +1,21 @@
 """Stacks: an ``nn.Sequential`` of linear layers, spectral or plain, with activations between them.
 
-:func:`read_stack` says what a stack consists of, :func:`cut_stack` makes a smaller one of it, and :func:`describe_stack` and
-:func:`build_stack` turn its architecture into JSON and back, so that a file can hold it without any code.
+:func:`read_stack` says what a stack consists of, and :func:`cut_stack` makes a smaller one of it.
 
 >>> from spectral_lab.layers import feed_forward
 >>> stack = read_stack(feed_forward([784, 500, 10]))
 >>> stack.sizes, stack.places
 ((784, 500, 10), (0, 2))
 
-Below this module lies :mod:`spectral_lab.layers`; next, read :mod:`spectral_lab.unfolding`.
+Below this module lies :mod:`spectral_lab.layers`; next, read :mod:`spectral_lab.unfolding`, and
+:mod:`spectral_lab.descriptions` for files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeGuard
 
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from spectral_lab.bases import QR, SVD
 from spectral_lab.conversion import is_plain_linear
-from spectral_lab.layers import SpectralLinear, Start
+from spectral_lab.layers import SpectralLinear
 
 Linear = SpectralLinear | nn.Linear
 
@@ -40,13 +40,6 @@ ACTIVATION_MODULES: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
     "Softplus": (nn.Softplus, ("beta", "threshold")),
     "Identity": (nn.Identity, ()),
 }
-# Modules that may stand before the first layer or after the last one, in a file.
-OUTER_MODULES: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = ACTIVATION_MODULES | {
-    "Flatten": (nn.Flatten, ("start_dim", "end_dim")),
-    "Softmax": (nn.Softmax, ("dim",)),
-    "LogSoftmax": (nn.LogSoftmax, ("dim",)),
-}
-FLOATS = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -145,12 +138,20 @@ def cut_stack(stack: Stack, keep: Sequence[Tensor], held: Sequence[Tensor]) -> n
     for k, layer in enumerate(stack.layers):
         gone = torch.zeros(0) if k == 0 else held[k - 1][~keep[k - 1]]
         sent = layer.weight[:, ~rows[k]] @ gone.to(layer.weight) if bool(gone.any()) else None
-        new[stack.places[k]] = _cut_layer(layer, rows[k], rows[k + 1], sent)
+        new[stack.places[k]] = cut_layer(layer, rows[k], rows[k + 1], sent)
     modules = [new[k] if k in new else deepcopy(module) for k, module in enumerate(stack.model)]
     return nn.Sequential(*modules).train(stack.model.training)
 
 
-def _cut_layer(layer: Linear, columns: Tensor, rows: Tensor, sent: Tensor | None) -> Linear:
+@torch.no_grad()
+def cut_layer(layer: Linear, columns: Tensor, rows: Tensor, sent: Tensor | None) -> Linear:
+    """A layer of its own without some inputs and nodes.
+
+    Args:
+        layer: stays as it is.
+        columns, rows: which inputs (n_in,) and which nodes (n_out,) stay, boolean.
+        sent: what is added to the bias of each node (n_out,); None is nothing.
+    """
     if isinstance(layer, SpectralLinear):
         return _cut_spectral(layer, columns, rows, sent).train(layer.training)
     return _cut_plain(layer, columns, rows, sent).train(layer.training)
@@ -158,8 +159,8 @@ def _cut_layer(layer: Linear, columns: Tensor, rows: Tensor, sent: Tensor | None
 
 def _cut_plain(layer: nn.Linear, columns: Tensor, rows: Tensor, sent: Tensor | None) -> nn.Linear:
     weight = layer.weight
-    n_in, n_out, has_bias = int(columns.sum()), int(rows.sum()), _has_bias(layer) or sent is not None
-    new = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=has_bias, device=weight.device, dtype=weight.dtype)
+    n_in, n_out, with_bias = int(columns.sum()), int(rows.sum()), has_bias(layer) or sent is not None
+    new = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=with_bias, device=weight.device, dtype=weight.dtype)
     new.weight.copy_(weight[rows][:, columns])
     new.weight.requires_grad_(weight.requires_grad)
     _set_bias(new.bias, layer.bias, rows, sent)
@@ -168,8 +169,8 @@ def _cut_plain(layer: nn.Linear, columns: Tensor, rows: Tensor, sent: Tensor | N
 
 def _cut_spectral(layer: SpectralLinear, columns: Tensor, rows: Tensor, sent: Tensor | None) -> SpectralLinear:
     phi = layer.eigenvectors
-    has_bias, options = _has_bias(layer) or sent is not None, _options(layer)
-    new = SpectralLinear(int(columns.sum()), int(rows.sum()), **options | {"bias": has_bias, "device": "meta"})
+    with_bias, options = has_bias(layer) or sent is not None, layer_options(layer)
+    new = SpectralLinear(int(columns.sum()), int(rows.sum()), **options | {"bias": with_bias, "device": "meta"})
     new = new.to_empty(device=phi.device)
     new.eigenvalues_in.copy_(layer.eigenvalues_in[columns])
     new.eigenvalues_out.copy_(layer.eigenvalues_out[rows])
@@ -178,7 +179,8 @@ def _cut_spectral(layer: SpectralLinear, columns: Tensor, rows: Tensor, sent: Te
     return new
 
 
-def _has_bias(layer: nn.Module) -> bool:
+def has_bias(layer: nn.Module) -> bool:
+    """Whether a module has a bias of its own."""
     return getattr(layer, "bias", None) is not None
 
 
@@ -191,10 +193,7 @@ def _set_bias(new: Tensor | None, old: Tensor | None, rows: Tensor, sent: Tensor
     new.requires_grad_(old is None or old.requires_grad)
 
 
-# -- architecture as JSON ----------------------------------------------------------------------------------------------
-
-
-def _options(layer: SpectralLinear) -> dict[str, Any]:
+def layer_options(layer: SpectralLinear) -> dict[str, Any]:
     """The constructor's arguments but the sizes, the device and whether there is a bias."""
     basis = layer.basis
     options: dict[str, Any] = {
@@ -209,54 +208,3 @@ def _options(layer: SpectralLinear) -> dict[str, Any]:
     if isinstance(basis, QR) and above:
         options["trained_off_diagonal"] = (len(basis.triangle) - basis.rank) / above
     return options
-
-
-def describe_stack(model: nn.Module) -> list[dict[str, Any]]:
-    """The architecture of a stack in JSON's types, one entry a module; its numbers are in ``model.state_dict()``.
-
-    Raises:
-        TypeError: a module that has no name a file could hold.
-        ValueError: as :func:`read_stack`.
-    """
-    stack, found = read_stack(model), []
-    for k, module in enumerate(stack.model):
-        trained = [name for name, p in module.named_parameters() if p.requires_grad]
-        if isinstance(module, SpectralLinear):
-            about: dict[str, Any] = {"n_in": module.n_in, "n_out": module.n_out, "bias": _has_bias(module)}
-            about |= _options(module)
-            about |= {"start": asdict(module.start), "dtype": str(about["dtype"]).removeprefix("torch.")}
-            found.append({"kind": "SpectralLinear", "trained": trained, **about})
-        elif is_plain_linear(module):
-            about = {"in_features": module.in_features, "out_features": module.out_features, "bias": _has_bias(module)}
-            about["dtype"] = str(module.weight.dtype).removeprefix("torch.")
-            found.append({"kind": "Linear", "trained": trained, **about})
-        else:
-            kind, names = OUTER_MODULES.get(type(module).__name__, (None, ()))
-            if type(module) is not kind:
-                raise TypeError(
-                    f"model[{k}] is a {type(module).__name__}, which no file can hold; wanted one of {sorted(OUTER_MODULES)}"
-                )
-            found.append({"kind": type(module).__name__, **{name: getattr(module, name) for name in names}})
-    return found
-
-
-def build_stack(description: Sequence[dict[str, Any]]) -> nn.Sequential:
-    """A stack of this architecture on the device "meta", without numbers; they come by ``load_state_dict(…, assign=True)``.
-
-    Raises:
-        KeyError, TypeError, ValueError: an entry that :func:`describe_stack` cannot have written.
-    """
-    modules: list[nn.Module] = []
-    for about in description:
-        options = dict(about)
-        kind, trained = options.pop("kind"), options.pop("trained", [])
-        if "dtype" in options:
-            options |= {"dtype": FLOATS[options["dtype"]], "device": "meta"}
-        if kind == "SpectralLinear":
-            module: nn.Module = SpectralLinear(**options | {"start": Start(**options["start"])})
-        else:
-            module = nn.Linear(**options) if kind == "Linear" else OUTER_MODULES[kind][0](**options)
-        for name, p in module.named_parameters():
-            p.requires_grad_(name in trained)
-        modules.append(module)
-    return read_stack(nn.Sequential(*modules)).model

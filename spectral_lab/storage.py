@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from spectral_lab.batches import Data
 from spectral_lab.descent import MOMENTS
+from spectral_lab.descriptions import build_stack, describe_stack
 from spectral_lab.direct import DirectNet
 from spectral_lab.files import write_atomically
 from spectral_lab.networks import ACTIVATIONS, SpectralNet, activation_name
@@ -25,7 +26,6 @@ from spectral_lab.options import Options, check_count
 from spectral_lab.penalties import PENALTIES
 from spectral_lab.records import Best, Record
 from spectral_lab.snapshots import Snapshot, pack
-from spectral_lab.stacks import build_stack, describe_stack
 from spectral_lab.training import Loss, Training
 
 BEST = "best."  # before the names of what belongs to the best record
@@ -135,7 +135,8 @@ def save_network(network: nn.Module, path: str | os.PathLike[str]) -> None:
     """Write a network to one safetensors file, whole or not at all; see :func:`load_network`.
 
     Args:
-        network: a SpectralNet, a DirectNet or a stack of layers (:mod:`spectral_lab.stacks`).
+        network: a SpectralNet, a DirectNet, a stack of layers (:mod:`spectral_lab.stacks`), or an ``nn.Sequential`` with
+            convolutions before it (:mod:`spectral_lab.descriptions`).
         path: where to.
 
     Raises:

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from spectral_lab import SpectralLinear, materialize, spectralize
 from spectral_lab.conversion import replace_layers
+from spectral_lab.convolutions import SpectralConv2d
 from spectral_lab.layers import feed_forward
 
 OPTIONS = [{}, {"basis": "svd"}, {"basis": "qr"}, {"basis": "qr", "trained_off_diagonal": 0.5}]
@@ -88,8 +89,8 @@ def test_a_model_that_is_a_linear_layer_is_replaced_itself():
     assert_close(spectral(x), linear(x))
 
 
-def test_a_model_without_linear_layers_is_copied():
-    model = nn.Sequential(nn.Conv2d(1, 1, 1))
+def test_a_model_without_such_layers_is_copied():
+    model = nn.Sequential(nn.BatchNorm2d(1))
     copied = spectralize(model)
     assert copied is not model
     assert_close(dict(copied.state_dict()), dict(model.state_dict()))
@@ -160,3 +161,41 @@ def test_training_goes_on_where_the_plain_model_stood():
         nn.functional.mse_loss(network(x), y).backward()
         optimizer.step()
     assert_close(spectral(x), model(x))
+
+
+def test_convolutions_anywhere_in_a_model_become_spectral_and_plain_again():
+    model = nn.ModuleDict(
+        {"a": nn.Sequential(nn.Conv2d(2, 3, 3, padding=1, bias=False), nn.BatchNorm2d(3)), "b": nn.Conv2d(3, 2, 1)}
+    )
+    model["a"][0].requires_grad_(False)
+    spectral = spectralize(model)
+    assert type(spectral["a"][0]) is type(spectral["b"]) is SpectralConv2d
+    assert not any(p.requires_grad for p in spectral["a"][0].parameters())
+    plain, x = materialize(spectral), torch.rand(2, 2, 5, 5)
+    assert type(plain["a"][0]) is type(plain["b"]) is nn.Conv2d
+    assert_close(dict(plain.state_dict()), dict(model.state_dict()), rtol=0, atol=0)
+    assert not plain["a"][0].weight.requires_grad
+    for other in (spectral, plain):
+        assert_close(other["b"](other["a"].eval()(x)), model["b"](model["a"].eval()(x)), rtol=0, atol=0)
+
+
+def test_bases_are_for_the_linear_layers_of_a_model_with_convolutions():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(18, 3))
+    spectral = spectralize(model, basis="svd", train_eigenvectors=False)
+    assert type(spectral[2].basis).__name__ == "SVD"
+    assert not spectral[0].eigenvectors.requires_grad
+    with pytest.raises(TypeError, match="train_eigenvalue'"):
+        spectralize(model, train_eigenvalue=False)
+
+
+def test_where_chooses_among_linear_layers_and_convolutions():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(18, 3))
+    spectral = spectralize(model, where=lambda layer: isinstance(layer, nn.Conv2d))
+    assert [type(module) for module in spectral] == [SpectralConv2d, nn.Flatten, nn.Linear]
+
+
+def test_tied_convolutions_are_refused():
+    model = nn.Sequential(nn.Conv2d(2, 2, 3), nn.Conv2d(2, 2, 3))
+    model[1].weight = model[0].weight
+    with pytest.raises(ValueError, match=r"0\.weight and 1\.weight are one tied parameter"):
+        spectralize(model)

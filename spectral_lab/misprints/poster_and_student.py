@@ -258,3 +258,20 @@ def _relevance_of_a_filter() -> Iterator[Step]:
     irrelevant = layer.w.subs(layer.lam_out[0], 0)
     yield fails("w at λ_out = 0", irrelevant.subs(layer.lam_in[0], 1))
     yield holds("w at λ_out = 0", irrelevant.subs(layer.lam_in[0], 0))
+
+
+@STUDENT.entry(
+    "Appendix B.2, equal eigenvalues",
+    r"\lambda_i^{(out)} = \lambda_j^{(out)} \quad \forall i, j",
+    r"\lambda_i^{(out)} = \lambda_j^{(out)} \quad \forall i, j \text{ of one filter}",
+    "True of the one filter of the appendix. With several, one eigenvalue for all would silence all of them or none; "
+    "network slimming has a factor for each.",
+    kind="wording",
+)
+def _one_relevance_a_filter() -> Iterator[Step]:
+    layer, w = silent_input(1, 2)  # two filters of one weight, at one place each
+    first, second = layer.lam_out
+    together = w.subs(second, first)
+    yield fails("two filters, the second silenced: the first", together.subs(first, 0)[0], w[0])
+    yield holds("two filters, the second silenced: the first", w.subs(second, 0)[0], w[0])
+    yield holds("and the second is silent", w.subs(second, 0)[1])
