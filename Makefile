@@ -23,7 +23,7 @@ OLD_KERNEL := 6.31.0
 help:
 	@echo "make lab      open the playground in JupyterLab"
 	@echo "make test     run all tests             (make test ARGS=\"-k foo\")"
-	@echo "make bench    measure the layers, pruning, ensembles and the playground"
+	@echo "make bench    measure layers, pruning, depth, ensembles, heads and the playground"
 	@echo "make soak     twenty minutes of a lively class: does anything grow?"
 	@echo "make figures  draw the pictures of the story and of the papers into figures/"
 	@echo "make lint     ruff and mypy             (make format: let ruff rewrite)"
@@ -45,6 +45,7 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/pruning.py
 	$(BIN)/python benchmarks/depth.py
 	$(BIN)/python benchmarks/ensembles.py
+	$(BIN)/python benchmarks/heads.py
 	$(BIN)/python benchmarks/playground.py $(ARGS)
 
 soak: $(VENV)/test.stamp

@@ -20,9 +20,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import nn
-from torch.profiler import ProfilerActivity, profile
 
 from spectral_lab.layers import SpectralLinear, feed_forward
+from spectral_lab.peak import peak_mebibytes
 
 SIZES, BATCH = [784, 500, 10], 128
 LAYERS: dict[str, Callable[..., nn.Module]] = {
@@ -71,36 +71,6 @@ def milliseconds(steps: dict[str, Callable[[], None]], device: str) -> dict[str,
             if k:  # the first round warms up
                 found[name].append(1000 * (time.perf_counter() - start) / STEPS)
     return {name: statistics.median(values) for name, values in found.items()}
-
-
-def peak_mebibytes(make: Callable[[], Callable[[], None]], device: str) -> float:
-    """The most memory that tensors hold during a step: parameters, optimiser, data, gradients and temporaries.
-
-    PyTorch counts for the GPU.  On the CPU the profiler reports every allocation and release of PyTorch's allocator, those
-    inside of kernels too, which a look at the process's size cannot tell from what the system keeps; network and optimiser
-    are made under the profiler, so that everything that is ever released was seen being allocated.
-    """
-    if device == "cuda":
-        step = make()
-        for k in range(3):
-            if k == 2:
-                torch.cuda.reset_peak_memory_stats()
-            step()
-        return torch.cuda.max_memory_allocated() / 2**20
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-        step = make()
-        step()
-        step()  # in the first step the optimiser had no memory yet
-        with torch.profiler.record_function("measured"):
-            step()
-    events = seen.profiler.kineto_results.events()
-    (measured,) = [event for event in events if event.name() == "measured"]
-    held = peak = 0
-    for event in sorted((event for event in events if event.name() == "[memory]"), key=lambda event: event.start_ns()):
-        held += event.nbytes()
-        if measured.start_ns() <= event.start_ns() <= measured.end_ns():
-            peak = max(peak, held)
-    return peak / 2**20
 
 
 def main() -> None:

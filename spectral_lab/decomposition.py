@@ -195,6 +195,8 @@ def propagate(
     eigenvalues: Blocks,
     activation: Activation = torch.relu,
     masks: Blocks | None = None,
+    *,
+    silent_input: bool = False,
 ) -> list[Tensor]:
     r"""Signals of all layers under SPARCS 4.5, a_i = f(Σ_{j<i} W_ij a_j), without building any W_ij.
 
@@ -211,6 +213,8 @@ def propagate(
         activation: f, applied element by element.
         masks: per hidden layer a vector of N_i zeros and ones; a zero cuts all links into that node, so that it
             delivers the constant f(0).
+        silent_input: λ_1 is known to be 0, and its product, which is then 0 too, is left out: half the work of a first
+            layer, which behind images is nearly all of it.  λ_1 gets no gradient.
 
     Returns:
         [a_1, …, a_{B+1}]; the last one is the network's output.
@@ -220,7 +224,9 @@ def propagate(
     u, signals = x, [x]
     for k, phi in enumerate(eigenvectors):
         v = u @ phi.mT
-        z = (u * _row(eigenvalues[k])) @ phi.mT - _row(eigenvalues[k + 1]) * v
+        z = -_row(eigenvalues[k + 1]) * v
+        if k or not silent_input:
+            z = (u * _row(eigenvalues[k])) @ phi.mT + z
         if k == len(eigenvectors) - 1:
             return [*signals, z]
         a = activation(z if masks is None else z * _row(masks[k]))

@@ -56,14 +56,14 @@ def activation_name(activation: Activation) -> str:
 
 
 @lru_cache(maxsize=1024)
-def recurrence_is_cheaper(sizes: tuple[int, ...], batch: int) -> bool:
+def recurrence_is_cheaper(sizes: tuple[int, ...], batch: int, silent_input: bool = False) -> bool:
     r"""Whether :func:`~spectral_lab.decomposition.propagate` needs fewer multiplications than the explicit blocks.
 
-    The recurrence does two products batch × N_k × N_{k+1} a layer; the blocks must be built once, N_i N_{j+1} N_j each,
-    and then applied, batch × N_i N_j each.
+    The recurrence does two products batch × N_k × N_{k+1} a layer, or one in the first layer if λ_1 = 0; the blocks must be
+    built once, N_i N_{j+1} N_j each, and then applied, batch × N_i N_j each.
     """
     adjacent = sum(n * m for n, m in pairwise(sizes))
-    recurrence = 2 * batch * adjacent
+    recurrence = batch * (2 * adjacent - silent_input * sizes[0] * sizes[1])
     pairs = [(i, j) for i in range(1, len(sizes)) for j in range(i)]
     blocks = adjacent + sum(batch * sizes[i] * sizes[j] for i, j in pairs)
     blocks += sum(sizes[i] * sizes[j + 1] * sizes[j] for i, j in pairs if i - j > 1)
@@ -206,11 +206,20 @@ class SpectralNet(nn.Module):
         """
         x = self.with_bias(x)
         if self.update == "adjacency":
-            rule = propagate_adjacency
-        else:
-            batch = x[..., 0].numel() // self.eigenvalues[0][..., 0].numel()  # rows a network, where many are stacked
-            rule = propagate if recurrence_is_cheaper(self.nodes, batch) else propagate_blocks
-        return rule(x, self.phi, self.lam, self.activation, masks)
+            return propagate_adjacency(x, self.phi, self.lam, self.activation, masks)
+        batch = x[..., 0].numel() // self.eigenvalues[0][..., 0].numel()  # rows a network, where many are stacked
+        silent = self.has_silent_input()
+        if recurrence_is_cheaper(self.nodes, batch, silent):
+            return propagate(x, self.phi, self.lam, self.activation, masks, silent_input=silent)
+        return propagate_blocks(x, self.phi, self.lam, self.activation, masks)
+
+    def has_silent_input(self) -> bool:
+        """Whether λ_1 = 0 and stays so: frozen, and looked at, since a trained λ_1 can be frozen too.
+
+        Only at an own parameter: what ``torch.func`` puts in its place may be of many networks, and cannot be looked at.
+        """
+        lam = self.eigenvalues[0]
+        return isinstance(lam, nn.Parameter) and not lam.requires_grad and not bool(lam.any())
 
     def forward(self, x: Tensor) -> Tensor:
         """Output (..., n_out) for the input x (..., n_in).  No softmax, no activation at the last layer."""

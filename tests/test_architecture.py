@@ -57,6 +57,8 @@ MAY_IMPORT = {
     "search": {"ensembles", "networks", "sweeps", "tasks"},
     "hysteresis": {"ensembles", "networks", "search", "stability", "sweeps"},
     "stability": {"networks"},
+    "heads": {"networks"},
+    "peak": set(),
     "depth": {"curves", "ensembles", "networks", "sweeps", "tasks", "topology"},
     "stacks": {"bases", "conversion", "layers"},
     "descriptions": {"steps", "convolutions", "direct", "layers", "networks", "stacks"},

@@ -223,6 +223,16 @@ def test_gradients_are_those_of_the_dense_definition(rule, b, f):
     assert_close(found, wanted, **TIGHT)
 
 
+@given(blocks(), activations)
+def test_a_silent_input_may_leave_out_its_product(b, f):
+    b.lam[0].zero_()
+    leaves = [t.requires_grad_() for t in (*b.phi, *b.lam[1:], b.x)]
+    results = [propagate(b.x, b.phi, b.lam, f, silent_input=silent) for silent in (False, True)]
+    assert_close(*results, **TIGHT)
+    gradients = [torch.autograd.grad(a[-1].square().sum(), leaves, allow_unused=True, materialize_grads=True) for a in results]
+    assert_close(*gradients, **TIGHT)
+
+
 @rules
 def test_gradients_pass_gradcheck(rule):
     phi, lam, x = make_blocks([2, 3, 1, 2])

@@ -43,7 +43,7 @@ def test_the_outputs_of_stacked_networks_are_those_of_each(nodes, bias, update):
 
 def test_the_cheaper_way_is_chosen_by_the_rows_of_one_network(monkeypatch):
     asked = []
-    monkeypatch.setattr(networks_module, "recurrence_is_cheaper", lambda nodes, batch: asked.append(batch) or True)
+    monkeypatch.setattr(networks_module, "recurrence_is_cheaper", lambda nodes, batch, silent: asked.append(batch) or True)
     Ensemble(make_networks(3))(torch.rand(3, 7, 2, dtype=torch.float64))
     assert asked == [7]
 

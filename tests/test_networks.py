@@ -166,21 +166,52 @@ def test_the_cheaper_route_is_taken_and_both_agree(monkeypatch, cheaper, used):
     x, called = inputs(network), []
 
     def spy(name, original):
-        return lambda *arguments: called.append(name) or original(*arguments)
+        return lambda *arguments, **options: called.append(name) or original(*arguments, **options)
 
     for name in ("propagate", "propagate_blocks"):
         monkeypatch.setattr(module, name, spy(name, getattr(module, name)))
-    monkeypatch.setattr(module, "recurrence_is_cheaper", lambda nodes, batch: (nodes, batch) == ((3, 5, 4, 1), 7) and cheaper)
+    asked = ((3, 5, 4, 1), 7, False)
+    monkeypatch.setattr(module, "recurrence_is_cheaper", lambda *arguments: arguments == asked and cheaper)
     y = network(x)
     assert called == [used]
     assert_close(y, dense_output(network, x), **TIGHT)
 
 
-def multiplications(nodes, batch):
+@pytest.mark.parametrize("cheaper", [True, False])
+def test_a_network_whose_input_eigenvalues_are_frozen_at_zero_computes_the_same(monkeypatch, cheaper):
+    monkeypatch.setattr(module, "recurrence_is_cheaper", lambda nodes, batch, silent: silent and cheaper)
+    network = randomise(seeded([2, 5, 4, 1], dtype=torch.float64, train_input_eigenvalues=False))
+    network.eigenvalues[0].zero_()
+    x, mask = inputs(network), [torch.tensor([1.0, 0, 1, 1, 1]).double(), torch.ones(4).double()]
+    assert network.has_silent_input()
+    assert_close(network(x), dense_output(network, x), **TIGHT)
+    network.eigenvalues[0].requires_grad_()
+    for masks in (None, mask):
+        with_product = network.signals(x, masks)
+        network.eigenvalues[0].requires_grad_(False)
+        assert_close(network.signals(x, masks), with_product, **TIGHT)
+        network.eigenvalues[0].requires_grad_()
+
+
+def test_input_eigenvalues_that_are_trained_or_not_zero_or_somebody_elses_are_not_silent():
+    assert not seeded([2, 4, 1]).has_silent_input()
+    network = seeded([2, 4, 1], train_input_eigenvalues=False)
+    network.eigenvalues[0][1] = 0.5
+    assert not network.has_silent_input()
+    x = inputs(network)
+    wanted = network(x)
+    network.eigenvalues[0][1] = 0.0
+    assert (network(x) - wanted).abs().max() > 1e-3
+    many = {name: torch.stack([p.detach(), p.detach()]) for name, p in network.named_parameters()}
+    both = torch.func.vmap(lambda parameters: torch.func.functional_call(network, parameters, x))(many)
+    assert_close(both[1], network(x))
+
+
+def multiplications(nodes, batch, silent):
     """One by one, product for product: (recurrence, explicit blocks)."""
     recurrence = blocks = 0
     for k in range(1, len(nodes)):
-        recurrence += 2 * batch * nodes[k] * nodes[k - 1]
+        recurrence += (1 if silent and k == 1 else 2) * batch * nodes[k] * nodes[k - 1]
     for i in range(1, len(nodes)):
         blocks += nodes[i] * nodes[i - 1]
         for j in range(i - 2, -1, -1):
@@ -190,10 +221,10 @@ def multiplications(nodes, batch):
     return recurrence, blocks
 
 
-@given(st.lists(st.integers(1, 50), min_size=2, max_size=7), st.integers(1, 200))
-def test_cost_is_the_number_of_multiplications(nodes, batch):
-    recurrence, blocks = multiplications(nodes, batch)
-    assert recurrence_is_cheaper(tuple(nodes), batch) == (recurrence < blocks)
+@given(st.lists(st.integers(1, 50), min_size=2, max_size=7), st.integers(1, 200), st.booleans())
+def test_cost_is_the_number_of_multiplications(nodes, batch, silent):
+    recurrence, blocks = multiplications(nodes, batch, silent)
+    assert recurrence_is_cheaper(tuple(nodes), batch, silent) == (recurrence < blocks)
 
 
 def test_deep_networks_take_the_recurrence_and_shallow_narrow_ones_the_blocks():

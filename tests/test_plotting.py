@@ -24,6 +24,7 @@ from spectral_lab.plotting import (
     plot_bipartite,
     plot_blocks,
     plot_bundles,
+    plot_cells,
     plot_coefficients,
     plot_cores,
     plot_counts,
@@ -93,6 +94,7 @@ CALLS = {
     "section": lambda ax: plot_section(np.eye(3), [(0, 0.5, 1)], ax, limit=1.0, axes=("a", "b"), ranges=((0, 1), (2, 3))),
     "line": lambda ax: plot_line([-1, 0, 1], [0, 1, 0], [(0, 0.5, 1)], ax, axis="a", ends=(0, 1)),
     "table": lambda ax: plot_table([[3, 0], [1, 2]], ("a", "b"), ax),
+    "cells": lambda ax: plot_cells(("", "a"), [("b", "1"), ("c", "2")], ax),
     "losses": lambda ax: plot_losses([0, 1], {"data loss": [1, 0.1], "penalty": [0, 0]}, ax),
     "series": lambda ax: plot_series({"a": ([0, 1], [0, 1], [0.1, 0.1]), "b": ([0, 1], [1, 0], [0, 0])}, ax, level=0.5),
     "bands": lambda ax: plot_bands({"a": ([1, 2], [0, 1], [0.1, 0.2])}, ax, xlabel="x", ylabel="y", logarithmic=True),
@@ -319,6 +321,17 @@ def test_a_table_names_its_classes_and_writes_every_count_but_zero():
     assert {(text.get_position(), text.get_text()) for text in ax.texts} == {((0, 0), "3"), ((2, 0), "1"), ((1, 1), "20")}
     assert (labels(ax.xaxis), labels(ax.yaxis)) == (["ant", "bee", "cat"],) * 2
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("answer", "class")
+
+
+def test_cells_stand_in_rows_below_their_header_with_words_on_the_left_and_numbers_on_the_right():
+    ax = plot_cells(("", "accuracy"), [("linear head", "0.61"), ("SPARCS head", "0.55")], axes())
+    placed = [(text.get_text(), text.get_position(), text.get_horizontalalignment()) for text in ax.texts]
+    heights = [y for _, (_, y), _ in placed]
+    assert [word for word, _, _ in placed] == ["", "accuracy", "linear head", "0.61", "SPARCS head", "0.55"]
+    assert heights == sorted(heights, reverse=True)
+    assert {(x, side) for _, (x, _), side in placed} == {(0, "left"), (1, "right")}
+    assert len(ax.lines) == 3
+    assert not ax.axison
 
 
 @pytest.mark.parametrize("counts", [range(1, 26), [7] * 25, [0] * 24 + [1], [0] * 25, [400, *range(0, 240, 10)]], ids=str)

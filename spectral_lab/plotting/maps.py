@@ -99,3 +99,20 @@ def plot_table(counts: Any, names: Sequence[str], ax: Axes) -> Axes:
     ax.set_xticklabels(names)
     ax.set_yticklabels(names)
     return ax
+
+
+def plot_cells(header: Sequence[str], rows: Sequence[Sequence[str]], ax: Axes) -> Axes:
+    """A table of words and numbers with lines above and below, as in print; the first column stands left."""
+    ax.set_axis_off()
+    widths = [max(len(row[k]) for row in (header, *rows)) + 3 for k in range(len(header))]
+    places = [sum(widths[:k]) / sum(widths) for k in range(len(widths) + 1)]
+    height = 1 / (len(rows) + 1)
+    for k, row in enumerate((header, *rows)):
+        y = 1 - (k + 0.5) * height
+        for n, text in enumerate(row):
+            x, side = (places[n], "left") if n == 0 else (places[n + 1], "right")
+            ax.text(x, y, text, ha=side, va="center", transform=ax.transAxes, color=INK if k else "black")
+    for y, width in ((1, 1.4), (1 - height, 0.8), (0, 1.4)):
+        ax.axhline(y, color=INK, lw=width)
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    return ax

@@ -5,6 +5,8 @@ from spectral_lab.recipes import (
     depth_selection,
     depth_statistics,
     digits_search,
+    filter_pruning,
+    heads,
     hyperparameters,
     loops,
     phases,
@@ -24,6 +26,7 @@ MODULES = (
     depth_figures,
     depth_statistics,
     depth_selection,
+    heads,
     hyperparameters,
     phases,
     loops,
@@ -32,6 +35,7 @@ MODULES = (
     pruning,
     student,
     students_on_data,
+    filter_pruning,
     poster,
 )
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for module in MODULES for recipe in module.RECIPES}
