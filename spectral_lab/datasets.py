@@ -97,6 +97,8 @@ def load(
     - a pair (x, y) of arrays, tensors, DataFrames or lists;
     - a DataFrame.
 
+    A folder of image files is read by :func:`spectral_lab.images.load_images`.
+
     There x is a table (n,) or (n, n_in), or images (n, h, w), (n, h, w, c) or (n, c, h, w) with c = 1, 3 or 4.
 
     Args:
@@ -113,22 +115,21 @@ def load(
         FileNotFoundError: no file at the path.
         DownloadFailed: the files are not there, and no address answers; the message says what to do.
     """
-    if not 0 <= validation < 1:
-        raise ValueError(f"validation = {validation}; wanted a share of at least 0 and less than 1")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise ValueError(f"limit = {limit!r}; wanted a whole number of at least 1, or None for all rows")
+    check_options(validation, limit)
     if target is not None and not hasattr(data, "columns"):
         raise ValueError(f"target = {target!r} is the name of a DataFrame's column, but data is a {type(data).__name__}")
     published = isinstance(data, str) and not data.endswith(".npz")
     if published and classes is not None:
         raise ValueError(f"classes = {classes} is for your own data; it is known whether {data!r} has classes")
+    if isinstance(data, (str, os.PathLike)) and data not in READERS and Path(data).is_dir():
+        raise ValueError(f"{data} is a folder; a folder of images is read by spectral_lab.images.load_images({str(data)!r})")
     if not published:
-        return _split(_own_name(data), _own(data, target, classes), validation, limit, flat, seed)
+        return split(_own_name(data), _own(data, target, classes), validation, limit, flat, seed)
     if data not in READERS:
         close = difflib.get_close_matches(data.lower(), READERS, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else "."
         raise ValueError(f"no data set is called {data!r}{hint} There are {', '.join(READERS)}, and paths that end in .npz")
-    made = _split(data, READERS[data](), validation, limit, flat, seed)
+    made = split(data, READERS[data](), validation, limit, flat, seed)
     return standardise(made) if made.features else made  # what is no image is a table
 
 
@@ -149,7 +150,27 @@ def standardise(data: Dataset) -> Dataset:
 # -- splits -----------------------------------------------------------------------------------------------------------------
 
 
-def _split(name: str, raw: Raw, validation: float, limit: int | None, flat: bool, seed: int) -> Dataset:
+def check_options(validation: float, limit: int | None) -> None:
+    """Refuse a share and a limit that mean nothing, before anything is read.
+
+    Raises:
+        ValueError: naming the one that is out of its range.
+    """
+    if not 0 <= validation < 1:
+        raise ValueError(f"validation = {validation}; wanted a share of at least 0 and less than 1")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise ValueError(f"limit = {limit!r}; wanted a whole number of at least 1, or None for all rows")
+
+
+def split(name: str, raw: Raw, validation: float, limit: int | None, flat: bool, seed: int) -> Dataset:
+    """Rows as they were found, in three parts of tensors; the options are those of :func:`load`.
+
+    ``raw.x`` may be anything that has a length, gives some of its rows, and becomes an array when NumPy asks for one: only rows
+    that are wanted are asked for.
+
+    Raises:
+        ValueError: no row is left for training.
+    """
     generator = torch.Generator().manual_seed(seed)
     order = _shuffled(len(raw.x), generator)
     x_test, y_test = raw.x_test, raw.y_test
@@ -165,7 +186,7 @@ def _split(name: str, raw: Raw, validation: float, limit: int | None, flat: bool
     def part(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         if limit is not None:
             rows = _balanced(rows, y[rows])[:limit] if raw.classes else rows[:limit]
-        inputs = _as_floats(x[rows])  # after the choice: rows that nobody wants never become floats
+        inputs = _as_floats(np.asarray(x[rows]))  # after the choice: rows that nobody wants never become floats
         targets = torch.from_numpy(y[rows].astype(np.int64 if raw.classes else np.float32))
         return inputs.flatten(1) if flat else inputs, targets
 

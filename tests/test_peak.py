@@ -1,5 +1,7 @@
 """Peak memory: what tensors hold at a time, whoever allocated them."""
 
+import gc
+
 import pytest
 import torch
 from torch import nn
@@ -28,6 +30,19 @@ def test_what_is_held_at_the_same_time_adds_up():
 def test_what_only_earlier_steps_held_is_not_counted():
     sizes = iter([8 * MIB, 8 * MIB, MIB])
     assert peak_mebibytes(lambda: lambda: torch.zeros(next(sizes))) == 1
+
+
+def test_a_file_of_before_that_is_let_go_meanwhile_is_not_subtracted(tmp_path):
+    (tmp_path / "numbers").write_bytes(bytes(4 * 8 * MIB))
+    mapped = [torch.from_file(str(tmp_path / "numbers"), size=8 * MIB)]
+    mapped.append(mapped)  # a circle: it stays until the collector comes
+    del mapped
+
+    def make():
+        gc.collect()
+        return lambda: torch.zeros(MIB)
+
+    assert peak_mebibytes(make) == 1
 
 
 def test_a_training_step_holds_weights_gradient_and_the_moments_of_adam():

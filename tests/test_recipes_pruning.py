@@ -1,11 +1,11 @@
 """The pruning recipes: what one trial does, where the features come from, and what the findings say of made-up outcomes."""
 
 import json
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+from io import BytesIO
 
 import pytest
 import torch
+from backbone_weights import publish, random_network, torchvision_or_skip
 from matplotlib.figure import Figure
 from torch import nn
 from torch.testing import assert_close
@@ -179,42 +179,38 @@ def test_the_features_tell_the_classes_apart_better_than_the_pixels():
     assert by_features > by_pixels + 0.02
 
 
-class StandIn(nn.Module):
-    """As torchvision's network is built, as far as we use it."""
-
-    def __init__(self):
-        super().__init__()
-        self.features = nn.Sequential(nn.Conv2d(3, 5, 32, stride=32, bias=False), nn.BatchNorm2d(5))
-
-
-def put_a_stand_in(monkeypatch, folder):
-    module = ModuleType("torchvision")
-    module.__spec__ = ModuleSpec("torchvision", None)
-    module.models = ModuleType("torchvision.models")
-    module.models.mobilenet_v2 = lambda weights: StandIn() if weights is None else pytest.fail("this would download")
-    monkeypatch.setitem(__import__("sys").modules, "torchvision", module)
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(folder))
-
-
 def test_mobilenet_is_taken_where_torchvision_and_its_weights_are_installed(monkeypatch, tmp_path):
-    assert features.source_here() == "cnn" or features._weights()
-    put_a_stand_in(monkeypatch, tmp_path)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(features, "find_spec", lambda name: name == "torchvision")
     assert features.source_here() == "cnn"  # no weights: nothing is downloaded
-    with pytest.raises(FileNotFoundError, match=r"no mobilenet_v2-\*\.pth in .*checkpoints; put torchvision's weights there"):
-        features.mobilenet("cpu")
     (tmp_path / "checkpoints").mkdir()
-    torch.manual_seed(0)
-    installed = StandIn()
-    torch.save(installed.state_dict(), tmp_path / "checkpoints" / "mobilenet_v2-7ebf99e0.pth")
+    (tmp_path / "checkpoints" / "mobilenet_v2-7ebf99e0.pth").touch()
     assert features.source_here() == "mobilenet_v2"
+    monkeypatch.setattr(features, "find_spec", lambda name: None)
+    assert features.source_here() == "cnn"
+
+
+def test_the_features_of_mobilenet_are_torchvisions_at_the_size_of_imagenet(monkeypatch, tmp_path):
+    torchvision = torchvision_or_skip()
+    network = random_network(torchvision, "mobilenet_v2", 5)
+    content = BytesIO()
+    torch.save(network.state_dict(), content)
+    path = publish(monkeypatch, torchvision, "mobilenet_v2", content.getvalue(), tmp_path / "server")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"no mobilenet_v2-\*\.pth in .*checkpoints; put torchvision's weights there"):
+        features.mobilenet("cpu")  # and nothing is downloaded
+    (tmp_path / "checkpoints").mkdir()
+    path.rename(tmp_path / "checkpoints" / path.name)
+    monkeypatch.setenv("SPECTRAL_LAB_DATA", str(tmp_path))
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     see = features.mobilenet("cpu")
-    white = torch.ones(2, 3, 32, 32)
-    assert see(white).shape == (2, 5)
-    mean, deviation = torch.tensor(features.MEAN), torch.tensor(features.DEVIATION)
-    pixel = (1 - mean) / deviation  # of a white picture, the same everywhere
-    expected = installed.eval().features[0].weight.sum((2, 3)) @ pixel / (1 + installed.features[1].eps) ** 0.5
-    assert_close(see(white)[0], expected.detach(), rtol=1e-4, atol=1e-5)
-    assert not see(white).requires_grad
+    large = nn.functional.interpolate(x, size=(224, 224), mode="bilinear", antialias=True)
+    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    with torch.no_grad():
+        expected = network.features((large - mean) / deviation).mean((2, 3))
+    assert_close(see(x) / expected.std(), expected / expected.std(), rtol=1e-3, atol=1e-3)
+    assert not see(x).requires_grad
+    assert len(list((tmp_path / "features").iterdir())) == 1
 
 
 # ---------------------------------------------------------------- made-up outcomes
