@@ -260,3 +260,90 @@ def kernel_says(page: Any, code: str) -> str:
         }}""",
         code,
     )
+
+
+# -- the widgets of a notebook of the course -----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def finished(notebook: Path, folder: Path, seconds: float = 300, **size: int) -> Iterator[Any]:
+    """A page of JupyterLab with a copy of the notebook, all cells run in fast mode; no script or kernel of ours may stumble."""
+    need_a_browser()
+    shutil.copy(notebook, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPECTRAL_LAB_FAST", "1")
+        with running(folder, notebook.name) as server, browser_page(**size) as page:
+            open_notebook(page, server)
+            run_all(page)
+            page.wait_for_function(
+                f"() => ({PANEL}).content.widgets.filter(c => c.model.type === 'code').at(-1).model.executionCount",
+                timeout=1000 * seconds,
+            )
+            yield page
+            assert not [problem for problem in page.problems if "sl-" in problem or "blob:" in problem]
+            assert server.tracebacks == []
+
+
+def failures(page: Any) -> list[str]:
+    """Cells that ended with an error, except those that wait for the reader."""
+    return page.evaluate(
+        f"""() => ({PANEL}).content.widgets
+            .filter(w => w.model.type === 'code' && !(w.model.getMetadata('tags') ?? []).includes('raises-exception'))
+            .flatMap(w => w.model.outputs.toJSON())
+            .filter(output => output.output_type === 'error').map(output => output.evalue)"""
+    )
+
+
+def show(page: Any, cell: int, kind: str, seconds: float = 60) -> Any:
+    """Scroll to a cell's widget of this class, and wait until it has been drawn."""
+    page.evaluate(f"i => {{ const n = ({PANEL}).content; n.activeCellIndex = i; n.scrollToItem(i, 'start'); }}", cell)
+    root = page.locator(f".jp-Cell[data-windowed-list-index='{cell}'] .{kind}[data-pictures]")
+    root.wait_for(timeout=1000 * seconds)
+    root.scroll_into_view_if_needed()
+    return root
+
+
+def wait_for(page: Any, root: Any, condition: str, seconds: float = 60) -> None:
+    """Wait for a condition on ``data``, the counters of a widget."""
+    page.wait_for_function(
+        f"root => {{ const data = root.dataset; return {condition}; }}", arg=root.element_handle(), timeout=1000 * seconds
+    )
+
+
+def slide(page: Any, root: Any, setting: str, share: float) -> None:
+    """Drag a slider's handle to a share of its length."""
+    slider = root.locator(f"input[type=range][data-setting={setting}]")
+    box = slider.bounding_box()
+    low, high, now = (float(slider.evaluate(f"e => e.{what}")) for what in ("min", "max", "value"))
+    places = [box["x"] + 8 + part * (box["width"] - 16) for part in ((now - low) / (high - low), share)]
+    page.mouse.move(places[0], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(places[1], box["y"] + box["height"] / 2, steps=8)
+    page.mouse.up()
+
+
+def coloured(root: Any, canvas: str) -> int:
+    """Pixels of a canvas that have a colour."""
+    return root.locator(canvas).first.evaluate(
+        """c => {
+            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+            let n = 0;
+            for (let i = 0; i < d.length; i += 4) {
+                const [r, g, b, opaque] = d.slice(i, i + 4);
+                if (opaque > 60 && Math.max(r, g, b) - Math.min(r, g, b) > 60) n++;
+            }
+            return n;
+        }"""
+    )
+
+
+@contextlib.contextmanager
+def dark_theme(page: Any) -> Iterator[None]:
+    """JupyterLab in the dark for the time of a block; the new colours come a moment after the name of the theme."""
+    try:
+        page.evaluate("() => jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+        page.wait_for_timeout(3500)
+        yield
+    finally:
+        page.evaluate("() => jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' })")
+        page.wait_for_timeout(3000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import lab_server
 import nbformat
 import pytest
+from lab_server import coloured, show, slide, wait_for
 
 pytestmark = pytest.mark.browser
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "06_spectral_pruning.ipynb"
@@ -21,40 +21,16 @@ STAGE = 30_000  # ms
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The notebook after all of its cells were run."""
-    lab_server.need_a_browser()
-    folder = tmp_path_factory.mktemp("course")
-    shutil.copy(NOTEBOOK, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPECTRAL_LAB_FAST", "1")
-        with lab_server.running(folder, NOTEBOOK.name) as server, lab_server.browser_page() as page:
-            lab_server.open_notebook(page, server)
-            lab_server.run_all(page)
-            page.wait_for_function(
-                f"() => ({lab_server.PANEL}).content.widgets.filter(c => c.model.type === 'code').at(-1).model.executionCount",
-                timeout=240_000,
-            )
-            yield page
-            assert not [problem for problem in page.problems if "sl-" in problem or "blob:" in problem]
-            assert server.tracebacks == []
+    with lab_server.finished(NOTEBOOK, tmp_path_factory.mktemp("course")) as page:
+        yield page
 
 
 @pytest.fixture
 def bench(page: Any) -> Any:
     """The bench of Section 2, at share 0 by the eigenvalue."""
-    root = show(page, MAIN)
+    root = show(page, MAIN, "sl-bench")
     lab_server.kernel_says(page, "bench.move(share=0.0, ranking='eigenvalue')")
     wait_for(page, root, "data.share === '0.0000' && data.ranking === 'eigenvalue'")
-    return root
-
-
-def show(page: Any, cell: int) -> Any:
-    """Scroll to the cell's bench and wait until it has been drawn."""
-    page.evaluate(
-        f"i => {{ const n = ({lab_server.PANEL}).content; n.activeCellIndex = i; n.scrollToItem(i, 'start'); }}", cell
-    )
-    root = page.locator(f".jp-Cell[data-windowed-list-index='{cell}'] .sl-bench[data-pictures]")
-    root.wait_for(timeout=STAGE)
-    root.scroll_into_view_if_needed()
     return root
 
 
@@ -65,30 +41,6 @@ def told(root: Any) -> dict[str, Any]:
             big: root.querySelector('.sl-big').textContent, left: root.querySelector('.sl-left').textContent,
             caption: root.querySelector('.sl-graph figcaption').textContent,
             report: root.querySelector('.sl-report').hidden ? '' : root.querySelector('.sl-report').textContent })"""
-    )
-
-
-def wait_for(page: Any, root: Any, condition: str) -> None:
-    """Wait for a condition on ``data``, the counters of the page."""
-    page.wait_for_function(
-        f"root => {{ const data = root.dataset; return {condition}; }}", arg=root.element_handle(), timeout=STAGE
-    )
-
-
-def coloured(root: Any, canvas: str) -> int:
-    """Pixels of a canvas that have a colour."""
-    return root.evaluate(
-        """(root, canvas) => {
-            const c = root.querySelector(canvas);
-            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-            let n = 0;
-            for (let i = 0; i < d.length; i += 4) {
-                const [r, g, b, opaque] = d.slice(i, i + 4);
-                if (opaque > 60 && Math.max(r, g, b) - Math.min(r, g, b) > 60) n++;
-            }
-            return n;
-        }""",
-        canvas,
     )
 
 
@@ -110,32 +62,14 @@ def mark(root: Any) -> float:
     )
 
 
-def slide(page: Any, root: Any, share: float) -> None:
-    """Drag the slider's handle to a share of its length."""
-    slider = root.locator("input[type=range][data-setting=share]")
-    box = slider.bounding_box()
-    high, now = (float(slider.evaluate(f"e => e.{what}")) for what in ("max", "value"))
-    place = lambda part: box["x"] + 8 + part * (box["width"] - 16)  # noqa: E731
-    page.mouse.move(place(now / high), box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(place(share), box["y"] + box["height"] / 2, steps=8)
-    page.mouse.up()
-
-
 def test_all_cells_ran_but_those_that_wait_for_the_reader(page: Any) -> None:
-    failed = page.evaluate(
-        f"""() => ({lab_server.PANEL}).content.widgets
-            .filter(w => w.model.type === 'code' && !(w.model.getMetadata('tags') ?? []).includes('raises-exception'))
-            .flatMap(w => w.model.outputs.toJSON())
-            .filter(output => output.output_type === 'error').map(output => output.evalue)"""
-    )
-    assert failed == []
+    assert lab_server.failures(page) == []
 
 
 def test_graph_accuracy_and_curve_follow_the_slider(page: Any, bench: Any) -> None:
     before, links, at = told(bench), coloured(bench, ".sl-graph canvas"), mark(bench)
     assert links > 3000
-    slide(page, bench, 0.8)
+    slide(page, bench, "share", 0.8)
     wait_for(page, bench, "+data.share > 0.7")
     page.wait_for_timeout(700)
     after = told(bench)
@@ -154,7 +88,7 @@ def test_a_drag_does_not_wait_for_the_kernel(page: Any, bench: Any) -> None:
     busy = "requestExecute({ code: 'import time; time.sleep(4)' })"
     page.evaluate(f"() => {{ ({lab_server.PANEL}).sessionContext.session.kernel.{busy}; }}")
     page.wait_for_timeout(300)
-    slide(page, bench, 0.5)
+    slide(page, bench, "share", 0.5)
     page.wait_for_timeout(300)
     found = told(bench)
     assert 0.4 < float(found["share"]) < 0.6
@@ -194,7 +128,7 @@ def test_keyboard_field_and_curve_move_the_share_and_nonsense_is_answered_in_wor
 
 
 def test_another_ranking_removes_other_neurons(page: Any, bench: Any) -> None:
-    slide(page, bench, 0.5)
+    slide(page, bench, "share", 0.5)
     page.wait_for_timeout(500)
     first = told(bench)
     bench.locator("[data-ranking=random]").click()
@@ -208,7 +142,7 @@ def test_another_ranking_removes_other_neurons(page: Any, bench: Any) -> None:
 
 
 def test_made_real_and_retrained_it_says_what_that_changed(page: Any, bench: Any) -> None:
-    slide(page, bench, 0.9)
+    slide(page, bench, "share", 0.9)
     page.wait_for_timeout(400)
     bench.locator("[data-action=real]").click()
     page.wait_for_function("r => !r.querySelector('.sl-report').hidden", arg=bench.element_handle(), timeout=STAGE)
@@ -258,11 +192,11 @@ def test_pointing_at_a_neuron_shows_what_it_looks_for_and_the_image_changes(page
 
 
 def test_an_own_network_has_no_rules_to_change(page: Any) -> None:
-    root = show(page, OWN)
+    root = show(page, OWN, "sl-bench")
     assert root.locator("[data-field=hidden]").is_hidden()
     assert root.locator("[data-action=pretrain]").is_hidden()
     assert root.locator("[data-action=retrain]").is_visible()
-    slide(page, root, 0.5)
+    slide(page, root, "share", 0.5)
     wait_for(page, root, "+data.share > 0.4")
     assert told(root)["ranking"] == "connectivity"
 
@@ -270,14 +204,9 @@ def test_an_own_network_has_no_rules_to_change(page: Any) -> None:
 def test_in_the_dark_theme_it_is_drawn_in_lighter_colours(page: Any, bench: Any) -> None:
     bright = "root => getComputedStyle(root).backgroundColor"
     light = bench.evaluate(bright)
-    page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
-    try:
-        page.wait_for_timeout(3500)
-        bench = show(page, MAIN)
+    with lab_server.dark_theme(page):
+        bench = show(page, MAIN, "sl-bench")
         assert bench.evaluate(bright) != light
         assert coloured(bench, ".sl-graph canvas") > 3000
-        slide(page, bench, 0.4)
+        slide(page, bench, "share", 0.4)
         wait_for(page, bench, "+data.share > 0.3")
-    finally:
-        page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
-        page.wait_for_timeout(2500)

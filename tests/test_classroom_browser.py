@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,43 +10,25 @@ from typing import Any
 import lab_server
 import nbformat
 import pytest
+from lab_server import wait_for
 
 pytestmark = pytest.mark.browser
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "07_student_becomes_teacher.ipynb"
 CELL = next(k for k, cell in enumerate(nbformat.read(NOTEBOOK, as_version=4).cells) if cell.source.endswith("\nroom"))
-STAGE = 60_000  # ms
 GRAPH, HISTOGRAM, CORES = (f".sl-{place} canvas >> nth={n}" for place, n in (("spectral", 0), ("spectral", 1), ("teacher", 1)))
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The notebook after all of its cells were run."""
-    lab_server.need_a_browser()
-    folder = tmp_path_factory.mktemp("course")
-    shutil.copy(NOTEBOOK, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPECTRAL_LAB_FAST", "1")
-        with lab_server.running(folder, NOTEBOOK.name) as server, lab_server.browser_page() as page:
-            lab_server.open_notebook(page, server)
-            lab_server.run_all(page)
-            page.wait_for_function(
-                f"() => ({lab_server.PANEL}).content.widgets.filter(c => c.model.type === 'code').at(-1).model.executionCount",
-                timeout=300_000,
-            )
-            yield page
-            assert not [problem for problem in page.problems if "sl-" in problem or "blob:" in problem]
-            assert server.tracebacks == []
+    with lab_server.finished(NOTEBOOK, tmp_path_factory.mktemp("course")) as page:
+        yield page
 
 
 @pytest.fixture
 def room(page: Any) -> Any:
     """The classroom of the notebook, in sight, paused and drawn."""
-    page.evaluate(
-        f"i => {{ const n = ({lab_server.PANEL}).content; n.activeCellIndex = i; n.scrollToItem(i, 'start'); }}", CELL
-    )
-    room = page.locator(f".jp-Cell[data-windowed-list-index='{CELL}'] .sl-room[data-pictures]")
-    room.wait_for(timeout=STAGE)
-    room.scroll_into_view_if_needed()
+    room = lab_server.show(page, CELL, "sl-room")
     room.locator("[data-action=reset]").click()
     wait_for(page, room, "data.step === '0' && data.playing === 'false'")
     return room
@@ -61,13 +42,6 @@ def silent_network(page: Any) -> Iterator[None]:
         yield
     finally:
         page.evaluate("() => { WebSocket.prototype.send = globalThis.silenced; }")
-
-
-def wait_for(page: Any, room: Any, condition: str, patience: float = STAGE) -> None:
-    """Wait for a condition on ``data``, the counters of the page."""
-    page.wait_for_function(
-        f"root => {{ const data = root.dataset; return {condition}; }}", arg=room.element_handle(), timeout=patience
-    )
 
 
 def pixels(room: Any, canvas: str) -> list[int]:
@@ -127,7 +101,7 @@ def test_the_slider_fades_nodes_and_changes_the_errors_without_the_kernel(page: 
     with silent_network(page):
         for _ in range(26):
             page.keyboard.press("ArrowLeft")
-        wait_for(page, room, "data.kept === '4'", 3_000)
+        wait_for(page, room, "data.kept === '4'", 3)
         few = counters(room)
     assert sum(pixels(room, GRAPH)) < 0.6 * full
     assert float(few["spectral"].split()[-1]) > 3 * float(whole["spectral"].split()[-1])

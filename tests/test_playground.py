@@ -13,7 +13,7 @@ import torch
 from asking import OWN, ask, bits, watched
 from torch.testing import assert_close
 
-from spectral_lab.live import Classroom, PruningBench, RaceTrack, cells, controls, playground
+from spectral_lab.live import Classroom, FilterBench, ImageHead, PruningBench, RaceTrack, cells, controls, playground
 from spectral_lab.live.frames import unpack
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.onelayer import OneLayer
@@ -474,13 +474,16 @@ def code(text):
     return re.sub(r"//.*|/\*(?s:.*?)\*/|\"[^\"\n]*\"|'[^'\n]*'", "", text)
 
 
+MODULES = (Playground, OneLayer, RaceTrack, PruningBench, Classroom, ImageHead, FilterBench)
+
+
 @pytest.mark.parametrize("file", sorted(HERE.glob("*.js")), ids=lambda path: path.name)
 def test_every_script_is_part_of_a_module(file):
     def inner(text):
         return re.sub(r"^export ", "", text, flags=re.MULTILINE)
 
     script = inner(file.read_text(encoding="utf-8")).strip()
-    assert any(script in inner(module._esm) for module in (Playground, OneLayer, RaceTrack, PruningBench, Classroom))
+    assert any(script in inner(module._esm) for module in MODULES)
 
 
 def test_the_module_is_whole_and_fetches_nothing():

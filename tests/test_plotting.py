@@ -30,6 +30,7 @@ from spectral_lab.plotting import (
     plot_counts,
     plot_heat,
     plot_histogram,
+    plot_image,
     plot_increase,
     plot_kept,
     plot_layers,
@@ -112,6 +113,7 @@ CALLS = {
     "kept": lambda ax: plot_kept({"a": [1, 0.1, 0.1], "b": [1, 0.5, 0.1]}, ax, colours=PAIR, size=1),
     "cores": lambda ax: plot_cores({"a": [(4, 3), (8, 3)], "b": [(4, 4), (8, 8)]}, ax, colours=PAIR, size=3),
     "histogram": lambda ax: plot_histogram([0.0, 0.2, 1.0], ax, largest=1.0, label="|λ|"),
+    "image": lambda ax: plot_image(np.array([[[0], [255]]], np.uint8), ax, title="t"),
     "increase": lambda ax: plot_increase([([0, 1, 2], [1.0, 0.1, 0.0], INK)], ax),
     "transition": lambda ax: plot_transition([0, 1], [0, 1], ax, reference={"β = 5": ([0, 1], [0, 1.2])}),
 }
@@ -314,6 +316,15 @@ def test_a_line_is_a_curve_through_the_data():
     assert points.get_offsets().tolist() == [[-1.0, 0.5], [0.25, 1.0]]
     assert (ax.get_xlabel(), labels(ax.xaxis)) == ("size", ["3", "4.5"])
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["data", "output"]
+
+
+def test_an_image_of_bytes_is_shown_as_it_is_and_a_free_place_stays_free():
+    ax = plot_image(np.array([[[0], [100]], [[200], [250]]], np.uint8), axes(), title="7, not 1")
+    (image,) = ax.images
+    assert image.get_clim() == (0, 255)
+    assert image.get_array().squeeze().tolist() == [[0, 100], [200, 250]]
+    assert (ax.get_title(), ax.axison) == ("7, not 1", False)
+    assert not plot_image(None, axes()).images
 
 
 def test_a_table_names_its_classes_and_writes_every_count_but_zero():

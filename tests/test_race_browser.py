@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import lab_server
 import nbformat
 import pytest
+from lab_server import coloured, show, slide, wait_for
 
 pytestmark = pytest.mark.browser
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "05_fewer_parameters.ipynb"
@@ -17,38 +17,13 @@ CELLS = [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells]
 DENSE, SPARSE = (
     next(k for k, source in enumerate(CELLS) if source.endswith(f"\n{name}")) for name in ("track", "sparse_track")
 )
-STAGE = 30_000  # ms
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The notebook after all of its cells were run."""
-    lab_server.need_a_browser()
-    folder = tmp_path_factory.mktemp("course")
-    shutil.copy(NOTEBOOK, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPECTRAL_LAB_FAST", "1")
-        with lab_server.running(folder, NOTEBOOK.name) as server, lab_server.browser_page() as page:
-            lab_server.open_notebook(page, server)
-            lab_server.run_all(page)
-            page.wait_for_function(
-                f"() => ({lab_server.PANEL}).content.widgets.filter(c => c.model.type === 'code').at(-1).model.executionCount",
-                timeout=240_000,
-            )
-            yield page
-            assert not [problem for problem in page.problems if "sl-" in problem or "blob:" in problem]
-            assert server.tracebacks == []
-
-
-def show(page: Any, cell: int) -> Any:
-    """Scroll to the cell's race and wait until it has been drawn."""
-    page.evaluate(
-        f"i => {{ const n = ({lab_server.PANEL}).content; n.activeCellIndex = i; n.scrollToItem(i, 'start'); }}", cell
-    )
-    race = page.locator(f".jp-Cell[data-windowed-list-index='{cell}'] .sl-race[data-pictures]")
-    race.wait_for(timeout=STAGE)
-    race.scroll_into_view_if_needed()
-    return race
+    with lab_server.finished(NOTEBOOK, tmp_path_factory.mktemp("course")) as page:
+        yield page
 
 
 def told(race: Any) -> dict[str, Any]:
@@ -60,51 +35,16 @@ def told(race: Any) -> dict[str, Any]:
     )
 
 
-def wait_for(page: Any, race: Any, condition: str) -> None:
-    """Wait for a condition on ``data``, the counters of the page."""
-    page.wait_for_function(
-        f"root => {{ const data = root.dataset; return {condition}; }}", arg=race.element_handle(), timeout=STAGE
-    )
-
-
-def coloured(race: Any) -> int:
-    """Pixels of the curves' canvas that have a colour."""
-    return race.evaluate(
-        """root => {
-            const c = root.querySelector('.sl-middle canvas');
-            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-            let n = 0;
-            for (let i = 0; i < d.length; i += 4) {
-                const [r, g, b, opaque] = d.slice(i, i + 4);
-                if (opaque > 60 && Math.max(r, g, b) - Math.min(r, g, b) > 60) n++;
-            }
-            return n;
-        }"""
-    )
-
-
-def slide(page: Any, race: Any, name: str, share: float) -> None:
-    """Drag a slider's handle to a share of its length."""
-    slider = race.locator(f"input[type=range][data-setting={name}]")
-    box = slider.bounding_box()
-    low, high, now = (float(slider.evaluate(f"e => e.{what}")) for what in ("min", "max", "value"))
-    place = lambda part: box["x"] + 8 + part * (box["width"] - 16)  # noqa: E731
-    page.mouse.move(place((now - low) / (high - low)), box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(place(share), box["y"] + box["height"] / 2, steps=8)
-    page.mouse.up()
-
-
 def test_the_race_is_started_grows_pauses_and_follows_the_width(page: Any) -> None:
-    race = show(page, DENSE)
+    race = show(page, DENSE, "sl-race")
     assert told(race)["step"] == "0"
-    before = coloured(race)
+    before = coloured(race, ".sl-middle canvas")
     race.locator("[data-action=start]").click()
     wait_for(page, race, "+data.step >= 200")
     race.locator("[data-action=pause]").click()
     wait_for(page, race, "data.playing === 'false'")
     found = told(race)
-    assert coloured(race) > before + 200
+    assert coloured(race, ".sl-middle canvas") > before + 200
     assert {name: trained for name, (trained, _) in found["lanes"].items()} == {
         "direct": 7510,
         "spectral": 384,
@@ -125,7 +65,7 @@ def test_the_race_is_started_grows_pauses_and_follows_the_width(page: Any) -> No
 
 
 def test_the_kernel_answers_other_cells_while_it_races(page: Any) -> None:
-    race = show(page, DENSE)
+    race = show(page, DENSE, "sl-race")
     race.locator("[data-action=reset]").click()
     wait_for(page, race, "data.step === '0'")
     race.locator("[data-action=start]").click()
@@ -136,7 +76,7 @@ def test_the_kernel_answers_other_cells_while_it_races(page: Any) -> None:
 
 
 def test_what_is_typed_while_it_races_is_not_lost_and_nonsense_is_answered_in_words(page: Any) -> None:
-    race = show(page, DENSE)
+    race = show(page, DENSE, "sl-race")
     field = race.locator("[data-field=hidden]")
     race.locator("[data-action=start]").click()
     for text, width in (("16", 16), ("0", 16), ("wide", 16)):
@@ -152,7 +92,7 @@ def test_what_is_typed_while_it_races_is_not_lost_and_nonsense_is_answered_in_wo
 
 
 def test_in_the_sparse_race_weights_come_back_and_the_sparsity_moves(page: Any) -> None:
-    race = show(page, SPARSE)
+    race = show(page, SPARSE, "sl-race")
     race.locator("[data-action=start]").click()
     wait_for(page, race, "+data.step >= 150")
     lanes = told(race)["lanes"]

@@ -2,6 +2,9 @@
 
 try:
     from spectral_lab.live.classroom import Classroom
+    from spectral_lab.live.filterbench import FilterBench
+    from spectral_lab.live.headrun import HeadRun
+    from spectral_lab.live.imagehead import ImageHead
     from spectral_lab.live.lesson import Lesson
     from spectral_lab.live.onelayer import OneLayer
     from spectral_lab.live.playground import Playground
@@ -13,4 +16,15 @@ except ModuleNotFoundError as error:  # torch is there, the notebook's packages 
         f"{error}. The playground needs the notebook packages: pip install 'spectral_lab[lab]'", name=error.name
     ) from error
 
-__all__ = ["Classroom", "Lesson", "OneLayer", "Playground", "PruningBench", "Race", "RaceTrack"]
+__all__ = [
+    "Classroom",
+    "FilterBench",
+    "HeadRun",
+    "ImageHead",
+    "Lesson",
+    "OneLayer",
+    "Playground",
+    "PruningBench",
+    "Race",
+    "RaceTrack",
+]

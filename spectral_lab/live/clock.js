@@ -1,8 +1,8 @@
 // The browser as the clock of a widget: it sends what a hand did, asks for the next slice of training as pictures are painted,
 // collects the rows that come back, and says when the kernel is silent.  The kernel's half is pulled.py.  A question is
-// {number, client, build, have, train, set, action}; the answer is a picture with the rows from `have` on.
+// {number, client, build, have, train, set, action}, and what `more` adds; the answer is a picture with the rows from `have` on.
 
-export function makeClock(model, root, paint) {
+export function makeClock(model, root, paint, more = () => ({})) {
   const AT_ONCE = 2; // questions under way: the kernel is never left waiting, and nothing queues up
   const INTERVAL = 1000 / 12; // ms a picture at least: training is to be watched, and other cells want the kernel too
   const SILENCE = 4000; // ms without an answer before the page says so
@@ -15,7 +15,7 @@ export function makeClock(model, root, paint) {
     if (!asked.size) lastHeard = performance.now();
     asked.add(number);
     try {
-      model.send({ number, client, build: picture ? picture.build : null, have: rows.length, train, set: moved, action });
+      model.send({ number, client, build: picture ? picture.build : null, have: rows.length, train, set: moved, action, ...more() });
       for (const name of Object.keys(moved)) sentWith[name] = number;
       moved = {};
       action = null;

@@ -16,7 +16,7 @@ from spectral_lab.plotting.curves import (
     plot_transition,
 )
 from spectral_lab.plotting.graphs import plot_bipartite, plot_blocks, plot_bundles, plot_layers, plot_network, plot_neurons
-from spectral_lab.plotting.maps import plot_cells, plot_heat, plot_matrix, plot_section, plot_square, plot_table
+from spectral_lab.plotting.maps import plot_cells, plot_heat, plot_image, plot_matrix, plot_section, plot_square, plot_table
 
 __all__ = [
     "FAINT",
@@ -35,6 +35,7 @@ __all__ = [
     "plot_counts",
     "plot_heat",
     "plot_histogram",
+    "plot_image",
     "plot_increase",
     "plot_kept",
     "plot_layers",

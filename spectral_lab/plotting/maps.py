@@ -88,6 +88,15 @@ def _edges(places: Sequence[float]) -> list[float]:
     return [2 * places[0] - middle[0], *middle, 2 * places[-1] - middle[-1]]
 
 
+def plot_image(values: Any, ax: Axes, *, title: str = "") -> Axes:
+    """One image of bytes, (h, w, 1) in grey or (h, w, 3) in colours, without axes; None leaves its place free."""
+    if values is not None:
+        ax.imshow(values, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    ax.set_title(title, fontsize="x-small", pad=2)
+    ax.set_axis_off()
+    return ax
+
+
 def plot_table(counts: Any, names: Sequence[str], ax: Axes) -> Axes:
     """How often a class (row) was taken for another (column): counts (n, n)."""
     most = max(1, *(max(row) for row in counts))
