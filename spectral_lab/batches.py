@@ -8,7 +8,7 @@ rows lie in two tensors or are read one by one:
 >>> pairs = [(x[i], y[i]) for i in range(6)]
 >>> places = [Batches(source, seed=3) for source in (TensorRows(x, y, like=x), DatasetRows(pairs, like=x))]
 >>> [batches.take(4)[0].flatten().tolist() for batches in places]
-[[5.0, 3.0, 4.0, 1.0], [5.0, 3.0, 4.0, 1.0]]
+[[4.0, 0.0, 3.0, 2.0], [4.0, 0.0, 3.0, 2.0]]
 
 Next, read :mod:`spectral_lab.training`, which takes the steps.
 """

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from spectral_lab.direct import DirectNet
+from spectral_lab.filters import has_filters, is_conv
 from spectral_lab.networks import SpectralNet
 from spectral_lab.stacks import is_layer, read_stack
-from spectral_lab.steps import has_filters, is_conv
 
 
 @dataclass(frozen=True)

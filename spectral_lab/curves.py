@@ -23,14 +23,12 @@ from itertools import groupby, pairwise
 import torch
 from torch import Tensor, nn
 
-from spectral_lab.filters import Filters
+from spectral_lab.filters import FILTER_RANKING_NAMES, Filters, has_filters
 from spectral_lab.inputs import Loss as Loss
 from spectral_lab.inputs import check_data as check_data
 from spectral_lab.inputs import check_images, refuse_fold
 from spectral_lab.inputs import default_loss as default_loss
 from spectral_lab.rankings import Ranking, check_layers, ranking_name, removal_order, scores
-from spectral_lab.relevance import FILTER_RANKING_NAMES
-from spectral_lab.steps import has_filters
 from spectral_lab.unfolding import Unfolded, unfold
 
 CHUNK = 2**22  # numbers in the outputs that are held at a time: 16 MiB of float32
@@ -92,7 +90,7 @@ def pruning_curve(
         model: a SpectralNet, a DirectNet, a stack (:mod:`spectral_lab.stacks`) or a model with convolutions, which is
             judged in evaluation mode (:mod:`spectral_lab.filters`); read, never changed.
         ranking: a name of :data:`~spectral_lab.rankings.RANKINGS`, with convolutions one of
-            :data:`~spectral_lab.relevance.FILTER_RANKING_NAMES`, or a function of the model.
+            :data:`~spectral_lab.filters.FILTER_RANKING_NAMES`, or a function of the model.
         x: inputs (batch, …) on the model's device and of its float type.
         y: targets (batch, n_out), or class numbers (batch,).
         loss: of (output, target), a mean over rows; None is cross-entropy for class numbers and else the mean squared error.

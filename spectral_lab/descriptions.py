@@ -23,10 +23,10 @@ from torch import nn
 
 from spectral_lab.convolutions import SpectralConv2d, shape_of
 from spectral_lab.direct import DirectNet
+from spectral_lab.filters import is_conv
 from spectral_lab.layers import SpectralLinear, Start
 from spectral_lab.networks import ACTIVATIONS, SpectralNet, activation_name
 from spectral_lab.stacks import ACTIVATION_MODULES, has_bias, is_plain_linear, layer_options, read_stack
-from spectral_lab.steps import is_conv
 
 # Modules without numbers that may stand outside the layers, with the arguments that a file must keep.
 OUTER_MODULES: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = ACTIVATION_MODULES | {

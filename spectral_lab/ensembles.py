@@ -18,7 +18,8 @@ No network hears of another: the objective is the sum of theirs, and Adam treats
 >>> record.data_loss.shape, run.ensemble.network(2).sizes
 (torch.Size([3]), (2, 30, 1))
 
-How many at once?  With too few the starts dominate, with too many the signals leave the cache: :func:`best_chunk` measures.
+How many at once?  With too few the starts dominate, with too many the signals leave the cache, and in the end the memory is
+full: :func:`best_chunk` measures, among those that fit.
 They are stacked by :mod:`spectral_lab.side_by_side`; next, read :mod:`spectral_lab.sweeps`, which runs ensembles over a grid
 of parameters.
 """
@@ -34,6 +35,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
+from spectral_lab.networks import SpectralNet, available_memory
 from spectral_lab.options import check_count, check_lr, choose_penalised, count_steps
 from spectral_lab.penalties import Penalty, check_penalty, check_rho
 from spectral_lab.side_by_side import Ensemble
@@ -124,6 +126,18 @@ class EnsembleTraining(Iterator[EnsembleRecord]):
         if self._order.shape[1] != self._x.shape[1]:
             self._draw_order()
         self._shuffle()
+
+    @property
+    def bytes_each(self) -> int:
+        """Memory that one of the networks takes while it is trained, roughly.
+
+        Its parameters four times (value, gradient, Adam's two moments), its rows in the order of the epoch, and for each row
+        of a batch the signals of a SpectralNet about four times: before and after f, and their gradients.
+        """
+        first = self.ensemble.network(0)
+        rows = sum(part[0].numel() * part.element_size() for part in (self._x, self._y)) + 8 * self._x.shape[1]
+        signals = 4 * self.batch_size * sum(first.nodes) if isinstance(first, SpectralNet) else 0
+        return rows + sum((4 * p.numel() + signals * (k == 0)) * p.element_size() for k, p in enumerate(first.parameters()))
 
     def _draw_order(self) -> None:
         """A new order of the rows for each network, from a generator of its own."""
@@ -278,15 +292,19 @@ def _check_data(ensemble: Ensemble, x: Tensor, y: Tensor, loss: Loss) -> tuple[T
 def best_chunk(make: Callable[[int], EnsembleTraining], candidates: Sequence[int] = CHUNKS, *, steps: int = 20) -> int:
     """The number of networks at which one network's step takes the least time, measured here and now.
 
-    All candidates take turns, so that a busy machine slows them all; the fastest round of each counts.
+    All candidates take turns, so that a busy machine slows them all; the fastest round of each counts.  Those that would fill
+    more than half of the memory that is free are left out, but for the smallest.
 
     Args:
         make: from a number of networks to their training, for example with :func:`train_ensemble`.
         candidates: numbers to try.
         steps: in each round.
     """
-    runs = {E: make(E) for E in candidates}
-    best = dict.fromkeys(candidates, math.inf)
+    least = min(candidates)
+    smallest = make(least)
+    room = available_memory(smallest.rho.device) / 2
+    runs = {least: smallest} | {E: make(E) for E in candidates if least < E <= room / smallest.bytes_each}
+    best = dict.fromkeys(runs, math.inf)
     for _ in range(4):
         for E, run in runs.items():
             start = time.perf_counter()

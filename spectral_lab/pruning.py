@@ -19,10 +19,10 @@ out in spectral space, for W_31 = -W_32 φ_1 sums over all hidden nodes, dead on
 links stay; and nodes that are silent go too, chosen or not.
 
 A **model with convolutions** comes back as what it is, of the same class, with fewer filters: they are taken out with all that
-belongs to them, through batch norm, pooling, flattening and residual additions (:mod:`spectral_lab.channels`), and where that
-cannot be followed they are refused.  Its "nodes" are filters and the hidden nodes of linear layers; what is tied by a residual
-addition is one, and its score the sum (:mod:`spectral_lab.filters`, :mod:`spectral_lab.relevance`).  Of a SpectralNet at its
-end the inputs go, the hidden nodes stay: prune that by itself.  Such models are judged in evaluation mode.
+belongs to them, through batch norm, pooling, flattening and residual additions, and where that cannot be followed they are
+refused (:mod:`spectral_lab.filters`).  Its "nodes" are filters and the hidden nodes of linear layers; what a residual addition
+ties is one, and its score the sum.  Of a SpectralNet at its end the inputs go, the hidden nodes stay: prune that by itself.
+Such models are judged in evaluation mode.
 
 Next, read :mod:`spectral_lab.curves` for every number of kept nodes at once, and :mod:`spectral_lab.tickets` for the two ways
 in which Pruning combines it with training.
@@ -40,11 +40,11 @@ from spectral_lab.counting import count_parameters
 from spectral_lab.criteria import Criterion
 from spectral_lab.curves import pruning_curve
 from spectral_lab.direct import DirectNet, settle, without_constant_nodes
+from spectral_lab.filters import has_filters
 from spectral_lab.inputs import Loss, check_data, default_loss
 from spectral_lab.networks import SpectralNet
 from spectral_lab.rankings import Ranking, check_layers, ranking_name, removal_order, scores
 from spectral_lab.stacks import cut_stack, read_stack
-from spectral_lab.steps import has_filters
 from spectral_lab.thinning import compact_filters, prune_filters
 from spectral_lab.unfolding import Unfolded, unfold
 
@@ -75,7 +75,7 @@ def prune(
     Args:
         model: a SpectralNet, a DirectNet, a stack or a model with convolutions; stays as it is.
         ranking: a name of :data:`~spectral_lab.rankings.RANKINGS`, with convolutions one of
-            :data:`~spectral_lab.relevance.FILTER_RANKING_NAMES`, or a function of the model.
+            :data:`~spectral_lab.filters.FILTER_RANKING_NAMES`, or a function of the model.
         keep: how many hidden nodes stay, of all that are chosen from.
         fraction: share of them that is removed, in [0, 1]; rounded to a whole number of nodes.
         threshold: remove nodes whose score is at most this.

@@ -31,8 +31,8 @@ import numpy as np
 import torch
 
 import spectral_lab
+from spectral_lab.bars import bar
 from spectral_lab.files import write_atomically
-from spectral_lab.progress import bar
 
 if TYPE_CHECKING:
     import xarray

@@ -15,10 +15,9 @@ from spectral_lab.certificates import Certificate, Pruned, count_macs
 from spectral_lab.counting import count_parameters
 from spectral_lab.criteria import Criterion
 from spectral_lab.curves import pruning_curve
-from spectral_lab.filters import IMAGES, Filters
+from spectral_lab.filters import FILTER_RANKING_NAMES, IMAGES, Filters
 from spectral_lab.inputs import Loss, check_images, default_loss, refuse_fold
 from spectral_lab.rankings import Ranking, ranking_name, removal_order
-from spectral_lab.relevance import FILTER_RANKING_NAMES
 
 
 @torch.no_grad()

@@ -52,7 +52,7 @@ def train(
 ) -> Training:
     r"""Train a network in place with Adam on mini-batches: data loss + ρ Ω(λ) (SPARCS 4.4).
 
-    >>> from spectral_lab import alpha_beta
+    >>> from spectral_lab import SpectralNet, alpha_beta
     >>> x, y = alpha_beta(0.8, 5, 10_000, seed=0)
     >>> run = train(SpectralNet([2, 300, 1]), x, y, epochs=60, batch_size=100, lr=1e-3, rho=1e-4, penalty="l2_norm", seed=3)
     >>> next(run).step

@@ -58,4 +58,4 @@ def test_everything_public_has_a_docstring_of_its_own(thing):
 def test_every_part_of_the_modules_is_looked_at():
     names = {name.removeprefix("spectral_lab.") for name, _ in DESCRIBED}
     assert {"networks.SpectralNet.compact", "networks.recurrence_is_cheaper", "tasks.Data", "topology.structure"} <= names
-    assert {"training.Training.rho", "networks.SpectralNet.from_config", "training.Record"} <= names
+    assert {"runs.Training.rho", "networks.SpectralNet.from_config", "records.Record"} <= names

@@ -14,6 +14,7 @@ from spectral_lab import SpectralNet, alpha_beta, train
 from spectral_lab import networks as networks_module
 from spectral_lab.ensembles import Ensemble, best_chunk, train_ensemble
 from spectral_lab.layers import feed_forward
+from spectral_lab.peak import peak_mebibytes
 from spectral_lab.topology import structure
 
 SPECTRAL = partial(SpectralNet, dtype=torch.float64)
@@ -199,6 +200,34 @@ def test_the_best_chunk_is_one_of_the_candidates():
         return train_ensemble(make_networks(E), x, y, epochs=100)
 
     assert best_chunk(make, (1, 3), steps=2) in (1, 3)
+
+
+def test_numbers_of_networks_that_do_not_fit_in_memory_are_not_tried(monkeypatch):
+    made = []
+
+    def make(E):
+        made.append(E)
+        return train_ensemble(make_networks(E), *make_tasks(E), epochs=100)
+
+    each = make(1).bytes_each
+    monkeypatch.setattr("spectral_lab.ensembles.available_memory", lambda device: 2 * 3 * each)
+    made.clear()
+    assert best_chunk(make, (2, 3, 4, 1000), steps=1) in (2, 3)
+    assert made == [2, 3]
+    monkeypatch.setattr("spectral_lab.ensembles.available_memory", lambda device: 0)
+    assert best_chunk(make, (4, 2), steps=1) == 2
+
+
+def test_the_memory_of_a_network_is_about_what_its_training_takes():
+    x, y = alpha_beta(0.5, 5, 5000, seed=0)
+
+    def run(E):
+        networks = [SpectralNet([2, 300, 1], generator=torch.Generator().manual_seed(k)) for k in range(E)]
+        return train_ensemble(networks, x.expand(E, -1, -1), y.expand(E, -1, -1), epochs=3)
+
+    each = run(1).bytes_each
+    few, many = (peak_mebibytes(lambda E=E: run(E).advance) for E in (4, 36))
+    assert each / 2 < (many - few) / 32 * 2**20 < each
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------

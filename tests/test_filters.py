@@ -12,11 +12,10 @@ from torch.testing import assert_close
 
 from spectral_lab import SpectralLinear, SpectralNet, compact, prune, pruning_curve, spectralize
 from spectral_lab.certificates import count_macs
-from spectral_lab.channels import wire
 from spectral_lab.direct import DirectNet
-from spectral_lab.filters import Filters
+from spectral_lab.filters import FILTER_RANKING_NAMES, Filters
+from spectral_lab.filters.channels import wire
 from spectral_lab.layers import SpectralConv2d
-from spectral_lab.relevance import FILTER_RANKING_NAMES
 
 TIGHT = {"rtol": 1e-9, "atol": 1e-9}
 EXACT = {"rtol": 0, "atol": 0}

@@ -13,10 +13,10 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 7
 
 
-@pytest.mark.parametrize("code", EXAMPLES, ids=["playground", "network", "layers", "pruning", "sweep"])
+@pytest.mark.parametrize("code", EXAMPLES, ids=["playground", "network", "layers", "pruning", "head", "filters", "sweep"])
 def test_an_example_runs(code, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # it writes files
     names: dict = {}
@@ -37,6 +37,15 @@ def test_an_example_runs(code, capsys, tmp_path, monkeypatch):
         assert len(names["curve"].accuracy) == 201
         assert (names["load_network"]("small.safetensors")(names["x"]) == names["small"](names["x"])).all()
         assert "removed 140 of hidden layer 0 (by eigenvalue)" in printed
+    elif "linear" in names:
+        assert names["record"].accuracy > 0.95
+        assert names["run"].best.validation_loss <= names["record"].validation_loss
+        assert isinstance(names["linear"][-1], names["nn"].Linear)
+        assert (tmp_path / "run.safetensors").exists()
+    elif "thin" in names:
+        assert names["record"].accuracy > 0.95
+        assert sum(names["certificate"].removed) >= 4
+        assert names["certificate"].loss_after < names["certificate"].loss_before + 0.01
     elif "table" in names:
         low, _, high = names["table"]["path_norm"].mean("seed").sel(beta=5).values
         assert low < 0.1 * high

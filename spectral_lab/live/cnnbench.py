@@ -23,15 +23,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spectral_lab.channels import Group
 from spectral_lab.curves import pruning_curve
 from spectral_lab.datasets import Dataset
-from spectral_lab.filters import Filters
+from spectral_lab.filters import Filters, has_filters, is_conv
+from spectral_lab.filters.channels import Group
 from spectral_lab.layers import SpectralConv2d, Start
 from spectral_lab.live.benchrules import is_number
 from spectral_lab.live.headrun import DIGIT, dataset, measured, tasks
 from spectral_lab.pruning import Pruned, prune
-from spectral_lab.steps import has_filters, is_conv
 from spectral_lab.training import train
 
 Filter = tuple[int, int]  # (layer of filters, filter), both counted from 0

@@ -28,7 +28,7 @@ SILENT = "not said"
 
 
 class Row(NamedTuple):
-    """A hyper-parameter."""
+    """A hyper-parameter as the paper prints it, and ours at each scale."""
 
     name: str
     printed: str  # as the paper has it

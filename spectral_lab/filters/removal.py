@@ -2,10 +2,11 @@ r"""Filters ranked by their relevance, switched off, and taken out.
 
 A *unit* is a channel that a convolution makes, or a hidden node of a linear layer behind it.  Where a residual addition ties
 the channels of several convolutions, channel c of all of them is one unit, and its score is the sum of the scores of its
-filters: all of them speak through it (:mod:`spectral_lab.relevance` has the rankings).
+filters: all of them speak through it (:mod:`spectral_lab.filters.relevance` has the rankings).
 
-Below this module lie :mod:`spectral_lab.channels`, :mod:`spectral_lab.silence`, :mod:`spectral_lab.cutting`; next, read
-:mod:`spectral_lab.curves` and :mod:`spectral_lab.pruning`, which take models with convolutions too.
+Below this module lie :mod:`spectral_lab.filters.channels`, :mod:`spectral_lab.filters.silence` and
+:mod:`spectral_lab.filters.cutting`; next, read :mod:`spectral_lab.curves` and :mod:`spectral_lab.pruning`, which take models
+with convolutions too.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from spectral_lab.channels import Group, wire
-from spectral_lab.cutting import cut_channels, cut_module
+from spectral_lab.filters.channels import Group, wire
+from spectral_lab.filters.cutting import cut_channels, cut_module
+from spectral_lab.filters.relevance import FILTER_RANKING_NAMES, FILTER_RANKINGS
+from spectral_lab.filters.silence import constants, foldable, silent
 from spectral_lab.rankings import Ranking, check_layers, own_scores, random_scores, ranking_name
-from spectral_lab.relevance import FILTER_RANKING_NAMES, FILTER_RANKINGS
-from spectral_lab.silence import constants, foldable, silent
 
 IMAGES = 500  # rows that go through the model at a time
 
@@ -38,7 +39,7 @@ class Filters:
         model: any module that ``torch.fx`` can trace.
 
     Raises:
-        TypeError, ValueError: as :func:`~spectral_lab.channels.wire`; a model in which no filter can be removed.
+        TypeError, ValueError: as :func:`~spectral_lab.filters.channels.wire`; a model in which no filter can be removed.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -159,7 +160,7 @@ class Filters:
         return network
 
     def silent(self, keep: Sequence[Tensor], *, fold: bool) -> list[Tensor]:
-        """Which units nobody would miss if these ones stay, see :func:`~spectral_lab.silence.silent`."""
+        """Which units nobody would miss if these ones stay, see :func:`~spectral_lab.filters.silence.silent`."""
         return silent(self.wired, constants(self.wired), keep, fold=fold)
 
     def is_exact(self, keep: Sequence[Tensor]) -> bool:

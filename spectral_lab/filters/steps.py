@@ -1,6 +1,6 @@
 r"""What the steps of a model do to channels: the kinds that can be followed, and the graph in which they stand.
 
-Below this module lie the layers; next, read :mod:`spectral_lab.channels`.
+Below this module lie the layers; next, read :mod:`spectral_lab.filters.channels`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ into groups: those of a group go or stay together.
 4 ('3',) () ['5']
 
 Nothing is guessed: a group that passes through something unknown says so in ``refusal`` and cannot lose channels.
-Below this module lies :mod:`spectral_lab.steps`; next, read :mod:`spectral_lab.silence` and :mod:`spectral_lab.filters`.
+Below this module lies :mod:`spectral_lab.filters.steps`; next, read
+:mod:`spectral_lab.filters.silence` and :mod:`spectral_lab.filters.removal`.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from torch import fx, nn
 
 from spectral_lab.conversion import is_plain_linear
 from spectral_lab.direct import DirectNet
+from spectral_lab.filters.steps import MODULE_KINDS, Conv, Signal, is_conv, kind_of, trace, widths, writes_over
 from spectral_lab.layers import SpectralLinear
 from spectral_lab.networks import SpectralNet
-from spectral_lab.steps import MODULE_KINDS, Conv, Signal, is_conv, kind_of, trace, widths, writes_over
 
 
 @dataclass(frozen=True)

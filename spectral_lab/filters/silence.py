@@ -4,7 +4,7 @@ What a step of the graph does to a constant map is exact knowledge: a batch norm
 hears, a ReLU makes 0 of a negative one, and a convolution with zero padding delivers a constant only of maps that are 0, for at
 the border the zeros of the padding show.  All of it holds in evaluation mode.
 
-Below this module lies :mod:`spectral_lab.channels`; next, read :mod:`spectral_lab.filters`.
+Below this module lies :mod:`spectral_lab.filters.channels`; next, read :mod:`spectral_lab.filters`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, fx, nn
 
-from spectral_lab.channels import Group, Reader, Wired
 from spectral_lab.convolutions import SpectralConv2d
 from spectral_lab.direct import DirectNet
+from spectral_lab.filters.channels import Group, Reader, Wired
 from spectral_lab.networks import SpectralNet
 from spectral_lab.unfolding import unfold
 

@@ -28,8 +28,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from spectral_lab.channels import Wired
 from spectral_lab.convolutions import SpectralConv2d
+from spectral_lab.filters.channels import Wired
 from spectral_lab.layers import SpectralLinear
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from torch import nn
 
 from spectral_lab import Record, SpectralNet, alpha_beta, digits, train
-from spectral_lab.progress import bar, describe, progress
+from spectral_lab.bars import bar, describe, progress
 from spectral_lab.storage import checkpointed
 
 
@@ -93,7 +93,7 @@ def test_markup_in_words_is_shown_as_it_is():
 
 CELL = """
 from spectral_lab import SpectralNet, alpha_beta, train
-from spectral_lab.progress import progress
+from spectral_lab.bars import progress
 for record in progress(train(SpectralNet([2, 30, 1]), *alpha_beta(1.0, 5, 200, seed=0), steps=20, record_every=10)):
     pass
 """
