@@ -1,4 +1,4 @@
-"""Take pictures of the instruments in a real browser: the playground in its story and presets, the bench, the classroom.
+"""Take pictures of the instruments in a real browser: the playground in its story and presets, and the others.
 
 make figures
 """
@@ -67,21 +67,29 @@ def presets(page: Any) -> None:
     sheet.save(FIGURES / "presets.webp", quality=80)
 
 
-def pruning_bench() -> None:
-    """Half-way through pruning, with the curve of pre-training: figures/pruning-bench.png."""
+# What a cell shows that makes a widget: name of the picture, kind of the widget, the cell.
+WIDGETS = {
+    "pruning-bench": ("bench", "view = PruningBench(share=0.8)\nview.pretrain()"),  # half-way, with the curve of pre-training
+    "image-head": ("imagehead", "view = ImageHead(seed=0)\nview.run(600)"),
+    "filter-bench": ("filterbench", "view = FilterBench(kept=12)"),
+}
+
+
+def widget(name: str, kind: str, cell: str) -> None:
+    """One widget by itself: figures/NAME.png."""
     folder = Path(tempfile.mkdtemp(prefix="screenshot-"))
-    cell = "from spectral_lab.live import PruningBench\nbench = PruningBench(share=0.8)\nbench.pretrain()\nbench"
-    lab_server.write_notebook(folder / "bench.ipynb", cell)
-    with lab_server.running(folder, "bench.ipynb") as server, lab_server.browser_page() as page:
+    imports = "from spectral_lab.live import FilterBench, ImageHead, PruningBench\n"
+    lab_server.write_notebook(folder / "widget.ipynb", f"{imports}{cell}\nview")
+    with lab_server.running(folder, "widget.ipynb") as server, lab_server.browser_page() as page:
         lab_server.open_notebook(page, server)
         lab_server.run_all(page)
-        bench = page.locator(".sl-bench[data-pictures]")
-        bench.wait_for(timeout=90_000)
+        root = page.locator(f".sl-{kind}[data-pictures]")
+        root.wait_for(timeout=90_000)
         page.wait_for_timeout(1500)
-        path = FIGURES / "pruning-bench.png"
-        bench.screenshot(path=path)
+        path = FIGURES / f"{name}.png"
+        root.screenshot(path=path)
         Image.open(path).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)  # fewer bytes
-        print(bench.locator(".sl-left").inner_text())
+        print(name, root.inner_text()[:200])
 
 
 def classroom(page: Any) -> None:
@@ -104,7 +112,8 @@ def opened(name: str) -> Iterator[Any]:
 
 def main() -> None:
     """Open the notebooks and take all pictures."""
-    pruning_bench()
+    for name, (kind, cell) in WIDGETS.items():
+        widget(name, kind, cell)
     with opened("07_student_becomes_teacher.ipynb") as page:
         cells = nbformat.read(ROOT / "notebooks" / "07_student_becomes_teacher.ipynb", as_version=4).cells
         for cell in (1, next(k for k, cell in enumerate(cells) if cell.source.endswith("\nroom"))):

@@ -26,6 +26,8 @@ PLAYGROUND = """
 | `records.json` | the stages, every record of the run, and the scene as a string to replay |
 | `pruning-bench.png` | the pruning bench at a share of 0.8, with the curve of pre-training |
 | `classroom.png` | both students after their lesson, pruned to the teacher's size |
+| `image-head.png` | a SPARCS head on handwritten digits after 600 steps, with the images that it misreads |
+| `filter-bench.png` | the filter bench with half of the filters switched off |
 """
 SCALES = """
 ## The papers' figures, ours beside theirs
