@@ -65,6 +65,16 @@ def test_the_board_shows_the_very_images_that_are_misread(view):
         assert base64.b64decode(told["images"][str(row)]) == bytes(bytes_of[row].flatten().tolist())
 
 
+def test_after_a_run_that_nobody_watched_all_that_is_shown_is_misread(view):
+    view.run(30)
+    before = view.mistakes.count
+    view.run(400)
+    shown, said, y = view.mistakes.shown, view.head.said, view.head.y
+    assert 0 < view.mistakes.count < before
+    assert len(shown) == min(view.mistakes.count, 24)
+    assert all(not m.right and m.said == said[m.row] != y[m.row] == m.true for m in shown)
+
+
 def test_images_travel_only_when_the_board_has_changed(view):
     told = view.ask()
     assert "images" in told

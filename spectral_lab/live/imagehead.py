@@ -127,6 +127,7 @@ class ImageHead(Pulled):
             standing = self.head.advance(steps)
             self.end = max(self.end, self.head.step)
             self._look()
+            self._look()  # nobody has watched: those that are read rightly by now leave their places at once
         self._push()
         return standing
 
