@@ -30,7 +30,8 @@ from spectral_lab.recipes.heads import HEADER, NETWORK, rows
 from spectral_lab.topology import LIVE, structure
 
 TABLE, CURVES, EIGENVALUES = (RECIPES[f"sparcs-{name}"] for name in ("table-1", "fig-16", "fig-17"))
-OTHERS = [RECIPES[f"heads-on-{name}"] for name in ("fashion-mnist", "digits", "moved-images")]
+NAMES = ("on-fashion-mnist", "on-digits", "on-moved-images", "behind-a-wider-cnn")
+OTHERS = [RECIPES[f"heads-{name}"] for name in NAMES]
 OPTIONS = {"limit": 150, "epochs": 3, "channels": [4, 8], "hidden": 12, "rho": 1e-4}
 
 
