@@ -25,7 +25,7 @@ from torch.testing import assert_close
 from spectral_lab import DirectNet, SpectralNet
 from spectral_lab import networks as module
 from spectral_lab.decomposition import path_strengths
-from spectral_lab.networks import check_memory, check_sizes, recurrence_is_cheaper
+from spectral_lab.networks import check_memory, check_sizes, find_spectral, recurrence_is_cheaper, usually_penalised
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 updates = pytest.mark.parametrize("update", ["blocks", "adjacency"])
@@ -669,3 +669,16 @@ def test_a_direct_network_can_be_trained_copied_and_stored():
     twin = copy.deepcopy(compact)
     twin.load_state_dict(compact.state_dict())
     assert_close(twin(x), compact(x))
+
+
+# -- inside another network --------------------------------------------------------------------------------------------
+
+
+def test_of_several_spectral_networks_inside_another_none_is_chosen():
+    one, two = SpectralNet([4, 3, 2]), SpectralNet([2, 3, 2], train_input_eigenvalues=False)
+    assert find_spectral(one) == ("", one)
+    assert find_spectral(nn.Sequential(nn.Flatten(), two)) == ("1", two)
+    assert find_spectral(nn.Sequential(one, two)) is None
+    assert find_spectral(nn.Linear(2, 2)) is None
+    assert usually_penalised(nn.Sequential(nn.Flatten(), two)) == ["1.eigenvalues.1"]
+    assert usually_penalised(nn.Sequential(one, two)) == []
