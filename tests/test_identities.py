@@ -13,10 +13,10 @@ from sympy import MatrixBase, S, binomial, expand
 from sympy.logic.boolalg import Boolean
 
 import spectral_lab
-from spectral_lab import identities
+from spectral_lab import binomials, identities, inverses, transfer
 from spectral_lab.blocks import L, adjacency_block, inverse_block, phi, power_block, weight_block
 from spectral_lab.identities import catalogue, main, statement
-from spectral_lab.proofs import EVERY_B
+from spectral_lab.proofs import EVERY_B, check
 
 NAMES = [found.name for found in catalogue()]
 FOR_EVERY_B = [name for name in NAMES if name not in {"three layers", "one layer", "homeostasis"}]
@@ -94,13 +94,13 @@ WRONG = [
     ("inverse", {"coefficient": lambda B, i: binomial(B + 1, i + 1)}, "x^{k+1}"),
     ("geometric", {"coefficient": lambda B, i: sign**i * binomial(B + 1, i + 1) + i}, "x^{k+1}"),
     ("three layers", {"coefficients": (-3, -3, 1)}, "= I"),
-    ("orthogonality", {"smallest": identities.rho}, "no division by zero at its end"),
-    ("orthogonality", {"certificate": lambda n, k: (k - identities.rho) / (n - identities.rho)}, "the certificate"),
+    ("orthogonality", {"smallest": binomials.rho}, "no division by zero at its end"),
+    ("orthogonality", {"certificate": lambda n, k: (k - binomials.rho) / (n - binomials.rho)}, "the certificate"),
     ("alternating", {"certificate": lambda n, k: -k / (n + 1)}, "the certificate"),
     ("alternating", {"total": 1}, "the boundary"),
     ("alternating, shifted", {"certificate": lambda B, k: -k / (B + 1)}, "the certificate"),
     ("alternating, shifted", {"total": 0}, "the boundary"),
-    ("inversion", {"mate": lambda B, k: binomial(k, identities.rho) * binomial(B + 1, k)}, "the certificate"),
+    ("inversion", {"mate": lambda B, k: binomial(k, binomials.rho) * binomial(B + 1, k)}, "the certificate"),
     ("powers", {"block": lambda i, j, n: binomial(n + 1, i - j) * power_block(i, j, n)}, "(Pascal)"),
     ("powers", {"block": lambda i, j, n: power_block(i, j, 1)}, "n = 0 below it"),
     ("inverse blocks", {"block": lambda i, j: sign * inverse_block(i, j)}, "on the diagonal"),
@@ -130,11 +130,11 @@ def test_a_wrong_boundary_term_is_found_in_the_induction(monkeypatch):
     shifted = statement("inversion").prove(
         max_b=2,
         mate=lambda B, k: (
-            identities.rho
-            + -(k - identities.rho)
-            / (B + 1 - identities.rho)
-            * sign ** (k - identities.rho)
-            * binomial(k, identities.rho)
+            binomials.rho
+            + -(k - binomials.rho)
+            / (B + 1 - binomials.rho)
+            * sign ** (k - binomials.rho)
+            * binomial(k, binomials.rho)
             * binomial(B + 1, k)
         ),
     )
@@ -143,10 +143,10 @@ def test_a_wrong_boundary_term_is_found_in_the_induction(monkeypatch):
         max_b=2,
         mate=lambda B, k: (
             k
-            + -(k - identities.rho)
-            / (B + 1 - identities.rho)
-            * sign ** (k - identities.rho)
-            * binomial(k, identities.rho)
+            + -(k - binomials.rho)
+            / (B + 1 - binomials.rho)
+            * sign ** (k - binomials.rho)
+            * binomial(k, binomials.rho)
             * binomial(B + 1, k)
         ),
     )
@@ -168,7 +168,7 @@ def test_a_change_to_any_formula_that_a_proof_uses_breaks_a_proof(monkeypatch, c
         split_left = staticmethod(lambda i, j: identities_chain(i - 1, j) * phi(i - 1))
         split_right = staticmethod(lambda i, j: phi(j) * identities_chain(i, j + 1))
 
-    identities_chain = identities.chain
+    identities_chain = inverses.chain
     wrong = {
         "shift_block": lambda i, j, n=1: 2 * phi(j),
         "inverse_block": lambda i, j: 2 * inverse_block(i, j),
@@ -176,7 +176,9 @@ def test_a_change_to_any_formula_that_a_proof_uses_breaks_a_proof(monkeypatch, c
         "adjacency_block": lambda i, j: adjacency_block(i, j) + L(j),
         "chain": WrongChain,
     }
-    monkeypatch.setattr(identities, changed, wrong[changed])
+    for part in (binomials, inverses, transfer):
+        if hasattr(part, changed):
+            monkeypatch.setattr(part, changed, wrong[changed])
     assert not all(found.prove(max_b=2).holds for found in catalogue())
 
 
@@ -209,7 +211,7 @@ def test_the_table_lists_every_statement_and_the_file_every_step(tmp_path, capsy
 def test_the_exit_status_is_1_when_a_statement_fails(monkeypatch, capsys):
     def wrong(max_b):
         """One is two (a test)."""
-        yield identities.check("1 - 2", S.One - 2)
+        yield check("1 - 2", S.One - 2)
 
     monkeypatch.setattr(identities, "CATALOGUE", (replace(statement("pascal"), steps=wrong),))
     assert main(["--max-b", "1"]) == 1
