@@ -13,34 +13,18 @@ import torch
 from hypothesis import given, settings
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from small_runs import bits, data, net, run_of
 from strategies import inputs, networks, randomise
 from torch import nn
 from torch.testing import assert_close
 from torch.utils.data import TensorDataset
 
-from spectral_lab import DirectNet, SpectralNet, alpha_beta, load, load_network, save, save_network, storage, train
+from spectral_lab import DirectNet, load, load_network, save, save_network, storage, train
 from spectral_lab.files import write_atomically
 from spectral_lab.networks import ACTIVATIONS
 from spectral_lab.storage import checkpointed, network_bytes
 
 EXACT = {"rtol": 0, "atol": 0}
-
-
-def net(seed=0, nodes=(2, 8, 1), **options):
-    return SpectralNet(nodes, generator=torch.Generator().manual_seed(seed), **options)
-
-
-def data(n=50, alpha=1.0, seed=0):
-    return alpha_beta(alpha, 5, n, seed=seed)
-
-
-def bits(network):
-    return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-def run_of(network=None, n=50, **options):
-    options = {"steps": 1000, "lr": 0.01, "batch_size": 20, "record_every": 5, "rho": 1e-3} | options
-    return train(network if network is not None else net(), *data(n), **options)
 
 
 @pytest.mark.parametrize("done", [0, 7, 10])

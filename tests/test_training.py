@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from small_runs import bits, data, net, run_of
 from strategies import draw_masks, inputs, masked_networks, masked_output, randomise, seeds
 from torch import nn
 from torch.testing import assert_close
@@ -17,23 +18,6 @@ from spectral_lab.penalties import PENALTIES, check_penalty, check_rho
 from spectral_lab.snapshots import OVERHEAD
 
 EXACT = {"rtol": 0, "atol": 0}
-
-
-def net(seed=0, nodes=(2, 8, 1), **options):
-    return SpectralNet(nodes, generator=torch.Generator().manual_seed(seed), **options)
-
-
-def data(n=50, alpha=1.0, seed=0):
-    return alpha_beta(alpha, 5, n, seed=seed)
-
-
-def bits(network):
-    return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-def run_of(network=None, n=50, **options):
-    options = {"steps": 1000, "lr": 0.01, "batch_size": 20, "record_every": 5, "rho": 1e-3} | options
-    return train(network if network is not None else net(), *data(n), **options)
 
 
 # -- penalties ---------------------------------------------------------------------------------------------------------
