@@ -3,22 +3,21 @@
     make bench                    (python benchmarks/convolutions.py for this part alone)
 
 A training step of two networks: 8 and 16 filters on 32 × 32 pixels, batch 128, as in SPARCS Table 1; and three layers of 64 to
-256 filters on 16 × 16 pixels, batch 32; forward, backward and a step of Adam.  All take turns in short rounds, so that a busy
-machine slows them all; the ratios compare medians.  Then inference with half and with a quarter of the filters.
+256 filters on 16 × 16 pixels, batch 32; forward, backward and a step of Adam.  Then inference with half and with a quarter of
+the filters.
 """
 
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
 import torch
-from layers import milliseconds, peak_mebibytes
 from rich.console import Console
 from rich.table import Table
+from steps import compare, milliseconds
 from torch import nn
 
 from spectral_lab.convolutions import SpectralConv2d
@@ -34,7 +33,7 @@ LAYERS: dict[str, Callable[..., nn.Module]] = {
     "student": SpectralConv2d.student,
     "φ frozen": SpectralConv2d.spectral,
 }
-WANTED = "≤ 1.10"
+WANTED = dict.fromkeys(list(LAYERS)[1:], "≤ 1.10")
 
 
 def network(layer: Callable[..., nn.Module], channels: list[int]) -> nn.Sequential:
@@ -65,16 +64,7 @@ def training(device: str) -> None:
     """Time and peak memory of a training step."""
     for name, (channels, size, batch) in NETWORKS.items():
         made = {kind: partial(training_step, layer, channels, size, batch, device) for kind, layer in LAYERS.items()}
-        memory = {kind: peak_mebibytes(make, device) for kind, make in made.items()}
-        times = milliseconds({kind: make() for kind, make in made.items()}, device)
-        table = Table(title=f"one step, {name}, Adam, {device}")
-        for column in ("layer", "ms", "×", "peak MiB", "×", "wanted"):
-            table.add_column(column, justify="left" if column in ("layer", "wanted") else "right")
-        for kind in LAYERS:
-            ratios = times[kind] / times["nn.Conv2d"], memory[kind] / memory["nn.Conv2d"]
-            wanted = WANTED if kind != "nn.Conv2d" else ""
-            table.add_row(kind, f"{times[kind]:.2f}", f"{ratios[0]:.2f}", f"{memory[kind]:.1f}", f"{ratios[1]:.2f}", wanted)
-        Console().print(table)
+        compare(f"one step, {name}, Adam", made, WANTED, device)
 
 
 @torch.no_grad()
@@ -85,12 +75,7 @@ def inference() -> None:
     models = {"all": model}
     for fraction in (0.5, 0.75):
         models[f"{1 - fraction:.0%}"] = prune(model, "row_norm", fraction=fraction, per_layer=True).network
-    found: dict[str, list[float]] = {name: [] for name in models}
-    for _ in range(20):
-        for name, smaller in models.items():
-            start = time.perf_counter()
-            smaller(x)
-            found[name].append(1000 * (time.perf_counter() - start))
+    found = milliseconds({name: partial(smaller, x) for name, smaller in models.items()}, "cpu")
     table = Table(title="one pass with fewer filters, 64-256 filters, 16 × 16, batch 32, cpu")
     for column in ("filters left", "ms", "times faster"):
         table.add_column(column, justify="right")

@@ -2,27 +2,19 @@
 
     make bench                    (python benchmarks/layers.py for this part alone)
 
-784-500-10 with ReLU and cross-entropy, batch 128: forward, backward and a step of the optimiser.  All networks take
-turns in short rounds, so that a busy machine slows them all; the ratios compare medians over the rounds.
+784-500-10 with ReLU and cross-entropy, batch 128: forward, backward and a step of the optimiser.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler is chatty otherwise; read when torch is loaded
-
 import torch
-from rich.console import Console
-from rich.table import Table
+from steps import compare
 from torch import nn
 
 from spectral_lab.layers import SpectralLinear, feed_forward
-from spectral_lab.peak import peak_mebibytes
 
 SIZES, BATCH = [784, 500, 10], 128
 LAYERS: dict[str, Callable[..., nn.Module]] = {
@@ -38,7 +30,6 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "SGD": partial(torch.optim.SGD, lr=1e-3),
     "Adam": partial(torch.optim.Adam, lr=1e-3),
 }
-ROUNDS, STEPS = 25, 6
 WANTED = {"dense": "≤ 1.25, ≤ 1.20", "dense, φ frozen": "below dense"}
 
 
@@ -58,37 +49,14 @@ def training_step(
     return step
 
 
-def milliseconds(steps: dict[str, Callable[[], None]], device: str) -> dict[str, float]:
-    """Time of one step of each network, median over rounds in which all take turns."""
-    found: dict[str, list[float]] = {name: [] for name in steps}
-    for k in range(ROUNDS + 1):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            for _ in range(STEPS):
-                step()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            if k:  # the first round warms up
-                found[name].append(1000 * (time.perf_counter() - start) / STEPS)
-    return {name: statistics.median(values) for name, values in found.items()}
-
-
 def main() -> None:
     """Measure all layers with each optimiser and print a table for each."""
     for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
         for optimizer_name, optimizer in OPTIMIZERS.items():
             torch.manual_seed(0)
             made = {name: partial(training_step, layer, optimizer, device) for name, layer in LAYERS.items()}
-            memory = {name: peak_mebibytes(make, device) for name, make in made.items()}
-            times = milliseconds({name: make() for name, make in made.items()}, device)
-            table = Table(title=f"one step of {'-'.join(map(str, SIZES))}, batch {BATCH}, {optimizer_name}, {device}")
-            for column in ("layer", "ms", "×", "peak MiB", "×", "wanted"):
-                table.add_column(column, justify="left" if column in ("layer", "wanted") else "right")
-            for name in LAYERS:
-                t, m = times[name], memory[name]
-                ratios = t / times["nn.Linear"], m / memory["nn.Linear"]
-                table.add_row(name, f"{t:.2f}", f"{ratios[0]:.2f}", f"{m:.2f}", f"{ratios[1]:.2f}", WANTED.get(name, ""))
-            Console().print(table)
+            title = f"one step of {'-'.join(map(str, SIZES))}, batch {BATCH}, {optimizer_name}"
+            compare(title, made, WANTED, device)
 
 
 if __name__ == "__main__":

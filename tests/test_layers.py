@@ -1,17 +1,16 @@
 """Spectral layers against the dense A = ΦΛΦ⁻¹ and against nn.Linear, and as well-behaved modules of PyTorch."""
 
 import copy
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import warnings
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
+from benchmark_scripts import load
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import dense_adjacency, seeds, uniform, widths
@@ -21,6 +20,7 @@ from torch.testing import assert_close
 
 from spectral_lab import SpectralLinear, product
 from spectral_lab.layers import Start, feed_forward
+from spectral_lab.peak import peak_mebibytes
 from spectral_lab.product import spectral_weights
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
@@ -137,14 +137,10 @@ def test_gradients_are_whole_however_many_rows_a_block_has(n_out, monkeypatch):
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 def test_a_training_step_needs_hardly_more_memory_than_that_of_a_linear_layer(optimizer):
     """The benchmark's own measure; 1.2 leaves no room for a second matrix as large as the weights."""
-    path = Path(__file__).parent.parent / "benchmarks" / "layers.py"
-    spec = importlib.util.spec_from_file_location("benchmark_of_layers", path)
-    benchmark = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(benchmark)
-    peaks = {}
+    benchmark, peaks = load("layers"), {}
     for name in ("nn.Linear", "dense", "dense, φ frozen"):
         make = partial(benchmark.training_step, benchmark.LAYERS[name], benchmark.OPTIMIZERS[optimizer], "cpu")
-        peaks[name] = benchmark.peak_mebibytes(make, "cpu")
+        peaks[name] = peak_mebibytes(make)
     assert peaks["dense"] <= 1.2 * peaks["nn.Linear"]
     assert peaks["dense, φ frozen"] <= peaks["dense"]
 

@@ -1,12 +1,16 @@
 """Heads behind a CNN: what is kept is that of the trained networks, and the findings can go either way."""
 
+from functools import partial
+
 import pytest
 import torch
+from benchmark_scripts import load
 from matplotlib.figure import Figure
 from torch import nn
 
 from spectral_lab import datasets
 from spectral_lab.networks import SpectralNet
+from spectral_lab.peak import peak_mebibytes
 from spectral_lab.recipes import RECIPES, Done
 from spectral_lab.recipes import head_trials as module
 from spectral_lab.recipes.head_results import (
@@ -30,7 +34,7 @@ from spectral_lab.recipes.heads import HEADER, NETWORK, rows
 from spectral_lab.topology import LIVE, structure
 
 TABLE, CURVES, EIGENVALUES = (RECIPES[f"sparcs-{name}"] for name in ("table-1", "fig-16", "fig-17"))
-NAMES = ("on-fashion-mnist", "on-digits", "on-moved-images", "behind-a-wider-cnn")
+NAMES = ("on-fashion-mnist", "on-digits", "on-moved-images", "behind-a-smaller-cnn", "behind-a-wider-cnn")
 OTHERS = [RECIPES[f"heads-{name}"] for name in NAMES]
 OPTIONS = {"limit": 150, "epochs": 3, "channels": [4, 8], "hidden": 12, "rho": 1e-4}
 
@@ -309,9 +313,17 @@ def test_the_three_recipes_on_cifar_share_their_trials():
     assert [(one["head"], one["seed"]) for one in found] == [(head, seed) for seed in range(3) for head in HEADS]
     assert {one["data"] for one in found} == {"cifar-10"}
     assert found[1].items() >= (NETWORK | {"lr": 1e-3, "batch_size": 128}).items()
+    assert build(found[1], (3, 32, 32), 10)[-1].sizes == (400, 526, 10)
     paper = TABLE.trials(TABLE.setting("paper"))
     assert len(paper) == 200
     assert {one["epochs"] for one in paper} == {300}
+
+
+def test_the_head_of_the_table_takes_hardly_more_memory_than_the_papers():
+    """The benchmark's own measure; the paper's is 21.2 MB against 17.9."""
+    linear, sparcs = (peak_mebibytes(partial(load("heads").training_step, NETWORK, head, "cpu")) for head in HEADS)
+    assert linear == pytest.approx(17.9, rel=0.05)
+    assert sparcs <= 1.25 * linear
 
 
 @pytest.mark.parametrize("recipe", [TABLE, CURVES, EIGENVALUES, *OTHERS], ids=lambda recipe: recipe.name)

@@ -1,9 +1,9 @@
-r"""One trial of the recipes on heads: train the paper's smallest CNN with a linear or a SPARCS head (SPARCS App. F.1).
+r"""One trial of the recipes on heads: train a small CNN with a linear or a SPARCS head (SPARCS App. F.1).
 
 The paper prints optimiser, learning rate, batch, epochs, ρ, Ω and the 526 hidden nodes (Table 5), but not the convolutional
-network; ours has the smallest that fits its words, 8 and 16 filters.  Images are as they come, in [0, 1], and not augmented,
-of which the paper says nothing.  After every epoch the whole test part is asked, three times if the head is a SpectralNet:
-as it is, without its hidden neurons, and with their eigenvalues set to 0.
+network, which is an option here.  Images are as they come, in [0, 1], and not augmented, of which the paper says nothing.
+After every epoch the whole test part is asked, three times if the head is a SpectralNet: as it is, without its hidden neurons,
+and with their eigenvalues set to 0.
 """
 
 from __future__ import annotations

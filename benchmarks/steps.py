@@ -1,0 +1,58 @@
+"""What the benchmarks of training steps have in common: time and peak memory of several, side by side, in one table."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler is chatty otherwise; read when torch is loaded
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from spectral_lab.peak import peak_mebibytes
+
+ROUNDS, STEPS = 75, 2
+Step = Callable[[], object]
+
+
+def milliseconds(steps: Mapping[str, Step], device: str) -> dict[str, list[float]]:
+    """Time of a step of each, round by round.  All take turns in short rounds, so that a busy machine slows them all."""
+    found: dict[str, list[float]] = {name: [] for name in steps}
+    for k in range(ROUNDS + 1):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            for _ in range(STEPS):
+                step()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            if k:  # the first round warms up
+                found[name].append(1000 * (time.perf_counter() - start) / STEPS)
+    return found
+
+
+def compare(title: str, makers: Mapping[str, Callable[[], Step]], wanted: Mapping[str, str], device: str) -> None:
+    """Print time and peak memory of a step of each kind, and their ratios to those of the first kind.
+
+    Args:
+        title: says what a step is.
+        makers: by the name of the kind, a function that makes network and optimiser and returns one step of training.
+        wanted: what the two ratios should be, by the name of the kind.
+        device: where the networks are.
+
+    The ratio of the times is the median over the rounds of the ratio within a round.
+    """
+    memory = {name: peak_mebibytes(make, device) for name, make in makers.items()}
+    times = milliseconds({name: make() for name, make in makers.items()}, device)
+    table = Table(title=f"{title}, {device}, {torch.get_num_threads()} threads")
+    for column in ("", "ms", "×", "peak MiB", "×", "wanted"):
+        table.add_column(column, justify="left" if column in ("", "wanted") else "right")
+    first = next(iter(makers))
+    for name, peak in memory.items():
+        ratio = statistics.median(a / b for a, b in zip(times[name], times[first], strict=True))
+        cells = f"{statistics.median(times[name]):.2f}", f"{ratio:.2f}", f"{peak:.2f}", f"{peak / memory[first]:.2f}"
+        table.add_row(name, *cells, wanted.get(name, ""))
+    Console().print(table)
