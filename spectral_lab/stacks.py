@@ -163,7 +163,7 @@ def _cut_plain(layer: nn.Linear, columns: Tensor, rows: Tensor, sent: Tensor | N
     new = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=with_bias, device=weight.device, dtype=weight.dtype)
     new.weight.copy_(weight[rows][:, columns])
     new.weight.requires_grad_(weight.requires_grad)
-    _set_bias(new.bias, layer.bias, rows, sent)
+    _set_bias(new, layer, rows, sent)
     return new
 
 
@@ -175,7 +175,7 @@ def _cut_spectral(layer: SpectralLinear, columns: Tensor, rows: Tensor, sent: Te
     new.eigenvalues_in.copy_(layer.eigenvalues_in[columns])
     new.eigenvalues_out.copy_(layer.eigenvalues_out[rows])
     new.basis.represent_(phi[rows][:, columns], torch.Generator().manual_seed(0))
-    _set_bias(new.bias, layer.bias, rows, sent)
+    _set_bias(new, layer, rows, sent)
     return new
 
 
@@ -184,13 +184,18 @@ def has_bias(layer: nn.Module) -> bool:
     return getattr(layer, "bias", None) is not None
 
 
-def _set_bias(new: Tensor | None, old: Tensor | None, rows: Tensor, sent: Tensor | None) -> None:
-    if new is None:
+def is_trained(layer: nn.Module) -> bool:
+    """Whether any number of a layer is trained."""
+    return any(p.requires_grad for p in layer.parameters())
+
+
+def _set_bias(new: Linear, old: Linear, rows: Tensor, sent: Tensor | None) -> None:
+    if new.bias is None:
         return
-    new.zero_() if old is None else new.copy_(old[rows])
+    new.bias.zero_() if old.bias is None else new.bias.copy_(old.bias[rows])
     if sent is not None:
-        new.add_(sent[rows])
-    new.requires_grad_(old is None or old.requires_grad)
+        new.bias.add_(sent[rows])
+    new.bias.requires_grad_(is_trained(old) if old.bias is None else old.bias.requires_grad)
 
 
 def layer_options(layer: SpectralLinear) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from spectral_lab.convolutions import SpectralConv2d
 from spectral_lab.direct import DirectNet
 from spectral_lab.layers import SpectralLinear
 from spectral_lab.networks import SpectralNet
-from spectral_lab.stacks import cut_layer
+from spectral_lab.stacks import cut_layer, is_trained
 
 
 @torch.no_grad()
@@ -88,9 +88,8 @@ def _cut_conv(
     name = "weight" if isinstance(conv, nn.Conv2d) else "eigenvectors"
     if gone is not None:
         sent = conv.weight.sum((2, 3)) @ gone
-        new.bias = nn.Parameter(
-            sent if conv.bias is None else conv.bias + sent, requires_grad=conv.bias is None or conv.bias.requires_grad
-        )
+        trained = is_trained(conv) if conv.bias is None else conv.bias.requires_grad
+        new.bias = nn.Parameter(sent if conv.bias is None else conv.bias + sent, requires_grad=trained)
     if rows is not None:
         _set(new, name, getattr(new, name)[rows])
         if new.bias is not None:
@@ -138,7 +137,8 @@ def _cut_direct_net(network: DirectNet, columns: Tensor, gone: Tensor | None) ->
                 continue
             if j == 0 and gone is not None:
                 bias = biases[i - 1]
-                biases[i - 1] = nn.Parameter(W @ gone if bias is None else bias + W @ gone)
-            weights[i, j] = W[:, columns] if j == 0 else W
+                sent = W @ gone if bias is None else bias + W @ gone
+                biases[i - 1] = nn.Parameter(sent, requires_grad=(W if bias is None else bias).requires_grad)
+            weights[i, j] = nn.Parameter(W[:, columns], requires_grad=W.requires_grad) if j == 0 else W
     new = DirectNet(weights, biases, network.activation)
     return deepcopy(new).train(network.training)
