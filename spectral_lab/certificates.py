@@ -86,7 +86,7 @@ def count_macs(model: nn.Module, x: Tensor | None = None) -> int:
 
     Args:
         model: any network that can be pruned.
-        x: one row of data, (1, …); a model with convolutions needs it, for the size of its images.
+        x: a row of data or more, (n, …); a model with convolutions needs it, for the size of its images.
 
     Raises:
         TypeError: no network that can be pruned.
@@ -121,5 +121,5 @@ def _macs_with_convolutions(model: nn.Module, x: Tensor | None) -> int:
     for module in model.modules():
         if is_conv(module) or is_layer(module) or isinstance(module, SpectralNet | DirectNet):
             module.register_forward_hook(hook)
-    model(x[:1])
+    model(x.clone())
     return found[0]

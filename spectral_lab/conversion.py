@@ -6,7 +6,7 @@ Both are built on :func:`replace_layers`.  Below this module lies :mod:`spectral
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any, TypeGuard
 
@@ -32,11 +32,16 @@ def replace_layers(model: nn.Module, convert: Callable[[nn.Module], nn.Module | 
         if new is not None:
             replaced[module] = new
     _refuse_torn_ties(model, replaced)
+    put_in_place(model, replaced)
+    return replaced.get(model, model)
+
+
+def put_in_place(model: nn.Module, replaced: Mapping[nn.Module, nn.Module]) -> None:
+    """Put modules into all the places of a model in which others stand: one may have several names."""
     for parent in list(model.modules()):
         for name, child in parent._modules.items():  # named_children() passes over the second place of a shared module
-            if child in replaced:
+            if child is not None and child in replaced:
                 parent._modules[name] = replaced[child]
-    return replaced.get(model, model)
 
 
 def _refuse_torn_ties(model: nn.Module, replaced: dict[nn.Module, nn.Module]) -> None:

@@ -15,7 +15,7 @@ from spectral_lab.certificates import Certificate, Pruned, count_macs
 from spectral_lab.counting import count_parameters
 from spectral_lab.criteria import Criterion
 from spectral_lab.curves import pruning_curve
-from spectral_lab.filters import FILTER_RANKING_NAMES, IMAGES, Filters
+from spectral_lab.filters import FILTER_RANKING_NAMES, Filters, answers
 from spectral_lab.inputs import Loss, check_images, default_loss, refuse_fold
 from spectral_lab.rankings import Ranking, ranking_name, removal_order
 
@@ -83,21 +83,21 @@ def _thinner(
     measured: dict[str, float] = {}
     if x is not None:
         judged = deepcopy(network).eval()
-        old, new = filters.output(x), torch.cat([judged(part) for part in x.split(IMAGES)])
+        old, new = filters.output(x), answers(judged, x)
         measured["max_change"] = float((old - new).abs().max())
         if y is not None:
             measure = loss or default_loss(y)
             measured |= {"loss_before": float(measure(old, y)), "loss_after": float(measure(new, y))}
     certificate = Certificate(
         ranking=name,
-        nodes_before=filters.sizes,
-        nodes_after=Filters(network).sizes,
+        nodes_before=filters.sizes(),
+        nodes_after=filters.sizes(keep),
         removed=tuple(int((~mask).sum()) for mask in keep),
         kept=tuple(tuple(mask.nonzero().flatten().tolist()) for mask in keep),
         parameters_before=count_parameters(filters.original).total,
         parameters_after=count_parameters(network).total,
-        macs_before=None if x is None else count_macs(filters.original, x[:1]),
-        macs_after=None if x is None else count_macs(network, x[:1]),
+        macs_before=None if x is None else count_macs(filters.original, x[:2]),
+        macs_after=None if x is None else count_macs(network, x[:2]),
         exact=exact,
         layers=tuple(group.name for group in filters.groups),
         **measured,

@@ -231,6 +231,46 @@ def test_the_groups_of_a_residual_network_are_its_additions():
     ]
 
 
+class Named(nn.Module):
+    """A convolution and a norm that have a name of their own besides their places in a sequence."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4)
+        self.body, self.fc = nn.Sequential(self.conv, self.norm, nn.ReLU()), nn.Linear(4 * 36, 3)
+
+    def forward(self, x):
+        return self.fc(self.body(x).flatten(1))
+
+
+def test_a_layer_with_two_names_is_taken_out_under_both():
+    model, x, keep = randomise(Named()), images(), [torch.tensor([True, False, False, True])]
+    network = Filters(model).without(keep)
+    assert_close(network(x), deafened(model, keep)(x), **TIGHT)
+    assert network.conv is network.body[0]
+    assert network.norm is network.body[1]
+    assert network.norm.num_features == 2
+
+
+class Choice(nn.Module):
+    """Another convolution is at work when a second argument is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.usual, self.other, self.last = nn.Conv2d(2, 4, 3), nn.Conv2d(2, 4, 3), nn.Conv2d(4, 3, 1)
+
+    def forward(self, x, mask=None):
+        h = self.usual(x) if mask is None else self.other(x) * mask
+        return self.last(h).mean((2, 3))
+
+
+def test_arguments_with_defaults_are_left_at_them():
+    model, x, keep = randomise(Choice()), images(), [torch.tensor([True, False, False, True])]
+    filters = Filters(model)
+    assert [group.name for group in filters.groups] == ["usual"]
+    assert_close(filters.without(keep)(x), deafened(model, keep)(x), **TIGHT)
+
+
 @every_model
 def test_what_is_left_can_be_trained_and_shares_nothing(make):
     model, x = randomise(make()).train(), images(8)
@@ -259,6 +299,28 @@ def test_what_was_frozen_stays_frozen():
         (4 * len(network[4].eigenvectors), 5, 3),
         (4 * network[4].out_channels + 1, 5, 3),
     )
+
+
+def test_what_takes_over_constants_is_trained_only_where_something_was():
+    layers = [nn.Conv2d(2, 3, 3, bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 3, bias=False)]
+    model = randomise(nn.Sequential(*layers, nn.Flatten(), nn.Linear(64, 3, bias=False)))
+    with torch.no_grad():
+        model[1].weight[0], model[1].bias[0] = 0.0, 0.5  # a constant, into the bias of the second convolution
+        model[3].weight[0, 1:] = 0  # it hears that constant alone: into the bias of the linear layer
+    for trained in (True, False):
+        network, certificate = compact(model.requires_grad_(trained), x=images())
+        assert certificate.removed == (1, 1)
+        assert network[3].bias is not None
+        assert network[5].bias is not None
+        assert {p.requires_grad for p in network.parameters()} == {trained}
+
+
+def test_a_frozen_head_in_direct_space_stays_frozen():
+    model = randomise(cnn((3, 4), head="sparcs"))
+    model[-1] = compact(model[-1]).network.requires_grad_(False)
+    network, _ = prune(model, "row_norm", keep=5, per_layer=True)
+    assert network[-1].nodes[0] < model[-1].nodes[0]
+    assert not any(p.requires_grad for p in network[-1].parameters())
 
 
 # -- silent filters ----------------------------------------------------------------------------------------------------
@@ -416,6 +478,13 @@ def test_activation_is_the_variance_of_what_the_next_layers_hear():
     assert_close(found[1], second.var((0, 2, 3), correction=0).detach(), **TIGHT)
 
 
+def test_activation_of_filters_that_nobody_reads_is_zero():
+    model = randomise(Steps(lambda m, x: x))
+    model.aside, between = nn.Conv2d(4, 5, 1).double(), model.between
+    model.between = lambda m, x: (m.aside(x), between(m, x))[1]
+    assert_close(Filters(model).scores("activation", [1], x=images())[0], torch.zeros(5, dtype=torch.float64), **EXACT)
+
+
 def test_random_scores_depend_on_the_seed_alone():
     filters = Filters(randomise(ResidualNet()))
     assert_close(filters.scores("random", [1], seed=3), filters.scores("random", [0, 1], seed=3)[1:], **EXACT)
@@ -481,6 +550,31 @@ def test_pruning_silent_filters_is_certified_as_exact():
     with torch.no_grad():
         model[1].bias[1] = 1.0  # a constant that is cut, not folded: to be heard
     assert not prune(model, "batch_norm", threshold=0).certificate.exact
+
+
+def test_the_certificate_counts_a_depthwise_convolution_of_one_channel_as_before():
+    model = randomise(Mobile())
+    network, certificate = prune(model, "row_norm", keep=1, layers=[1])
+    assert network.block.depthwise[0].groups == 1
+    assert (certificate.nodes_before, certificate.nodes_after) == ((2, 4, 6, 2, 3), (2, 4, 1, 2, 3))
+
+
+def test_images_stay_what_they_are_where_the_model_writes_over_them():
+    model, x = randomise(nn.Sequential(nn.ReLU(inplace=True), *cnn())), images(12)
+    before, y = x.clone(), torch.randint(0, 3, (12,), generator=seeded())
+    prune(model, "activation", keep=3, per_layer=True, x=x, y=y)
+    pruning_curve(model, "row_norm", x, y)
+    compact(model, x=x)
+    assert_close(x, before, **EXACT)
+
+
+@pytest.mark.parametrize("n", [2, 501])
+def test_a_norm_over_the_batch_at_hand_gets_two_rows_at_least(n):
+    """Without running statistics batch norm refuses a single row of a linear layer, in evaluation mode too."""
+    model = randomise(nn.Sequential(*cnn(head="two linear"))[:-2])
+    model = nn.Sequential(*model, nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 3)).double().eval()
+    certificate = compact(model, x=images(n)).certificate
+    assert certificate.max_change == 0
 
 
 def test_layers_choose_and_the_others_stay():
@@ -646,6 +740,22 @@ def test_groups_of_a_convolution_are_refused_with_the_reason():
     with pytest.raises(ValueError, match=r"the module 1 \(Conv2d\) ties its channels in 2 groups"):
         prune(model, "row_norm", keep=6)
     assert prune(model, "row_norm", keep=2, layers=[2]).certificate.removed == (0, 0, 2)
+
+
+def test_a_norm_in_two_places_is_refused_even_without_factors():
+    norm = nn.BatchNorm2d(4, affine=False)
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), norm, nn.Conv2d(4, 4, 1), norm, nn.Flatten(), nn.Linear(4 * 36, 2))
+    with pytest.raises(ValueError, match=r"the module 1 \(BatchNorm2d\) shares its numbers with 1"):
+        prune(model, "row_norm", keep=4)
+
+
+def test_inputs_that_speak_without_a_signal_are_refused():
+    """Under the "adjacency" rule an input node that hears 0 goes on to f(0), which an input that is taken out does not."""
+    head = SpectralNet([4 * 36, 5, 3], update="adjacency", activation=torch.sigmoid)
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), head)
+    with pytest.raises(ValueError, match=r"the module 3 \(SpectralNet\) makes f\(0\) ≠ 0 of an input of 0"):
+        prune(model, "row_norm", keep=2)
+    assert compact(model).certificate.removed == (0,)
 
 
 def test_a_linear_layer_on_an_unflattened_map_is_refused():

@@ -6,7 +6,7 @@ together: :class:`Filters`.
 """
 
 from spectral_lab.filters.relevance import FILTER_RANKING_NAMES
-from spectral_lab.filters.removal import IMAGES, Filters
+from spectral_lab.filters.removal import Filters, answers
 from spectral_lab.filters.steps import has_filters, is_conv
 
-__all__ = ["FILTER_RANKING_NAMES", "IMAGES", "Filters", "has_filters", "is_conv"]
+__all__ = ["FILTER_RANKING_NAMES", "Filters", "answers", "has_filters", "is_conv"]

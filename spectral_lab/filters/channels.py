@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+import torch
 from torch import fx, nn
 
 from spectral_lab.conversion import is_plain_linear
@@ -73,11 +74,6 @@ class Wired:
     def module(self, name: str) -> Any:
         """A module by its name."""
         return self.model.get_submodule(name)
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Channels of input, groups and output."""
-        return tuple(n for n in (self.ends[0], *(group.size for group in self.groups), self.ends[1]) if n is not None)
 
 
 def wire(model: nn.Module) -> Wired:
@@ -197,8 +193,9 @@ class _Reading:
         if len(maps) != 1 or len(node.args) != 1 or maps[0].space is None:
             return self._unknown(node, maps)
         signal, space, kind = maps[0], maps[0].space, MODULE_KINDS.get(type(module))
-        twice = next((self.seen[p] for p in module.parameters() if p in self.seen), None)
-        self.seen |= dict.fromkeys(module.parameters(), name)
+        own = [*module.parameters(), *([module] if kind == "norm" else [])]  # a norm may have running statistics only
+        twice = next((self.seen[p] for p in own if p in self.seen), None)
+        self.seen |= dict.fromkeys(own, name)
         if twice is not None:
             reason = f"{self._told(node)} shares its numbers with {twice}: a filter would go in both places"
             self.shared.append((twice, reason))
@@ -242,6 +239,8 @@ class _Reading:
         if not signal.flat and signal.kind != "input":
             self.reasons.append((space, f"{self._told(node)} reads a map that is not flattened"))
         self.readers.append((space, name, node))
+        if isinstance(layer, SpectralNet) and layer.update == "adjacency" and _speaks_at_zero(layer):
+            self.reasons.append((space, f"{self._told(node)} makes f(0) ≠ 0 of an input of 0, by its update rule 'adjacency'"))
         if isinstance(layer, SpectralNet | DirectNet):
             self.reasons.append((new, f"{self._told(node)} keeps its outputs"))
             return Signal("head", new, True)
@@ -286,3 +285,9 @@ class _Reading:
             groups.append(Group(size, *about, "; ".join(reasons) or None))
         first, last = (next((self.sizes[root] for root in ends[e] if root in self.sizes), None) for e in ("input", "output"))
         return Wired(self.model, self.graph, self.signals, tuple(groups), (first, last), self.norm_behind)
+
+
+@torch.no_grad()
+def _speaks_at_zero(network: SpectralNet) -> bool:
+    """Whether f(0) is not 0."""
+    return bool(network.activation(network.eigenvalues[0].new_zeros(1)).any())

@@ -18,13 +18,14 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from spectral_lab.conversion import put_in_place
 from spectral_lab.filters.channels import Group, wire
 from spectral_lab.filters.cutting import cut_channels, cut_module
 from spectral_lab.filters.relevance import FILTER_RANKING_NAMES, FILTER_RANKINGS
 from spectral_lab.filters.silence import constants, foldable, silent
 from spectral_lab.rankings import Ranking, check_layers, own_scores, random_scores, ranking_name
 
-IMAGES = 500  # rows that go through the model at a time
+IMAGES = 500  # rows that go through the model at a time, at most
 
 
 class Filters:
@@ -32,7 +33,7 @@ class Filters:
 
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
     >>> filters = Filters(model)
-    >>> [group.name for group in filters.groups], filters.sizes
+    >>> [group.name for group in filters.groups], filters.sizes()
     (['0', '2'], (3, 8, 4, 2))
 
     Args:
@@ -57,10 +58,11 @@ class Filters:
         """Units of each group."""
         return tuple(group.size for group in self.groups)
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Channels of the input, units of each group, outputs."""
-        return self.wired.sizes
+    def sizes(self, keep: Sequence[Tensor] | None = None) -> tuple[int, ...]:
+        """Channels of the input, units of each group, or those of them that stay, and outputs; ends are left out if unknown."""
+        first, last = self.wired.ends
+        hidden = self.hidden if keep is None else [int(mask.sum()) for mask in keep]
+        return tuple(n for n in (first, *hidden, last) if n is not None)
 
     @property
     def like(self) -> Tensor:
@@ -116,7 +118,7 @@ class Filters:
             keep: as for :meth:`switched_off`; None is all.
         """
         with self.switched_off(self.all() if keep is None else keep) as model:
-            return torch.cat([model(part) for part in x.split(IMAGES)])
+            return answers(model, x)
 
     # -- taken out -----------------------------------------------------------------------------------------------------
 
@@ -135,6 +137,7 @@ class Filters:
         rows: dict[str, Tensor] = {}
         columns: dict[str, Tensor] = {}
         values: dict[str, Tensor] = {}
+        smaller: dict[nn.Module, nn.Module] = {}
         for k, (group, mask) in enumerate(zip(self.groups, keep, strict=True)):
             if group.refusal is not None and not bool(mask.all()):
                 self.choose([k])
@@ -152,11 +155,12 @@ class Filters:
                 if heard is not None:
                     value = torch.where(heard.constant & foldable(self.wired, reader, group.size), heard.values, 0)
                     values[reader.name] = value.repeat_interleave(reader.n_each)
-            for name in (*group.depthwise, *group.norms):
-                _put(network, name, cut_channels(network.get_submodule(name), mask))
+            for layer in map(network.get_submodule, (*group.depthwise, *group.norms)):
+                smaller[layer] = cut_channels(layer, mask)
         for name in rows | columns:
             layer = network.get_submodule(name)
-            _put(network, name, cut_module(layer, columns.get(name), rows.get(name), values.get(name)))
+            smaller[layer] = cut_module(layer, columns.get(name), rows.get(name), values.get(name))
+        put_in_place(network, smaller)
         return network
 
     def silent(self, keep: Sequence[Tensor], *, fold: bool) -> list[Tensor]:
@@ -221,7 +225,15 @@ class Filters:
             for hook in hooks:
                 hook.remove()
         variances = {name: (second - first**2 / n) / n for name, (n, first, second) in sums.items()}
-        return [torch.stack([variances[reader.name] for reader in self.groups[k].readers]).sum(0) for k in layers]
+        unheard = self.like.new_zeros((), dtype=torch.float64)
+        groups = [self.groups[k] for k in layers]
+        return [sum((variances[reader.name] for reader in g.readers), unheard.expand(g.size)) for g in groups]
+
+
+@torch.no_grad()
+def answers(model: nn.Module, x: Tensor) -> Tensor:
+    """What a model says to images (batch, …), some of them at a time; they stay as they are, whatever it does in place."""
+    return torch.cat([model(part.clone()) for part in x.tensor_split(-(-len(x) // IMAGES))])  # parts of like size: no lone row
 
 
 def _silencer(off: Tensor) -> Callable[..., tuple[Tensor]]:
@@ -243,8 +255,3 @@ def _adder(sums: dict[str, list[Tensor]], name: str, size: int) -> Callable[...,
         sums[name] = [a + b for a, b in zip(sums[name], found, strict=True)] if name in sums else found
 
     return hook
-
-
-def _put(network: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(network.get_submodule(parent), child, module)

@@ -195,13 +195,6 @@ def _missed(
     if heard is None:
         return feels
     quiet = heard.zero
-    layer = wired.module(reader.name)
-    if (
-        isinstance(layer, SpectralNet)
-        and layer.update == "adjacency"
-        and bool(layer.activation(quiet.new_zeros(1, dtype=torch.float32)).any())
-    ):
-        quiet = torch.zeros_like(quiet)  # its input nodes go on to f(0) ≠ 0
     if fold:
         quiet = quiet | (heard.constant & foldable(wired, reader, group.size))
     return feels & ~quiet

@@ -5,6 +5,7 @@ Below this module lie the layers; next, read :mod:`spectral_lab.filters.channels
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,8 +97,11 @@ def trace(model: nn.Module) -> fx.Graph:
     Raises:
         TypeError: ``torch.fx`` cannot trace it.
     """
+    arguments = inspect.signature(model.forward).parameters.items()
+    plain = (bool, int, float, str, type(None))
+    defaults = {name: about.default for name, about in arguments if isinstance(about.default, plain)}  # nothing else is given
     try:
-        return _Tracer().trace(model)
+        return _Tracer().trace(model, concrete_args=defaults or None)
     except Exception as error:  # whatever a forward does with what is no tensor
         raise TypeError(
             f"cannot follow the channels through {type(model).__name__}: {error}. Filters are removed from models that "
