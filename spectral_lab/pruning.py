@@ -22,7 +22,7 @@ A **model with convolutions** comes back as what it is, of the same class, with 
 belongs to them, through batch norm, pooling, flattening and residual additions, and where that cannot be followed they are
 refused (:mod:`spectral_lab.filters`).  Its "nodes" are filters and the hidden nodes of linear layers; what a residual addition
 ties is one, and its score the sum.  Of a SpectralNet at its end the inputs go, the hidden nodes stay: prune that by itself.
-Such models are judged in evaluation mode.
+All models are judged in evaluation mode.
 
 Next, read :mod:`spectral_lab.curves` for every number of kept nodes at once, and :mod:`spectral_lab.tickets` for the two ways
 in which Pruning combines it with training.
@@ -31,6 +31,7 @@ in which Pruning combines it with training.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -186,7 +187,7 @@ def _smaller(
     network.train(model.training)
     measured: dict[str, float] = {}
     if x is not None:
-        old, new = model(x), network(x)
+        old, new = (deepcopy(judged).eval()(x.clone()) for judged in (model, network))  # before a stack may stand anything
         measured["max_change"] = float((old - new).abs().max())
         if y is not None:
             measure = loss or default_loss(y)

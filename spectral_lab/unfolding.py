@@ -13,6 +13,7 @@ Next, read :mod:`spectral_lab.rankings`, :mod:`spectral_lab.pruning` and :mod:`s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -168,8 +169,8 @@ def _unfold_stack(model: nn.Module) -> Unfolded:
     activations = [_out_of_place(stack.activation(k)) for k in range(len(stack.layers) - 1)]
     constant = torch.zeros(stack.sizes[0], dtype=torch.bool, device=weights[1, 0].device)
     hidden = stack.sizes[1:-1]
-    leave = _out_of_place(stack.tail)
-    return Unfolded(weights, stack.sizes, biases, activations, hidden, None, constant, stack.head, leave)
+    enter, leave = (_out_of_place(deepcopy(part).eval()) for part in (stack.head, stack.tail))  # whatever stands there
+    return Unfolded(weights, stack.sizes, biases, activations, hidden, None, constant, enter, leave)
 
 
 def _out_of_place(f: nn.Module) -> Activation:

@@ -1,5 +1,6 @@
 """Pruned networks against masked ones by the dense route, exact removal against the untouched network, certificates."""
 
+import copy
 import dataclasses
 import random
 
@@ -420,3 +421,17 @@ def test_every_ranking_prunes_a_network_with_skip_links(network, ranking):
     assert certificate.ranking == ranking
     total = sum(network.nodes[1:-1])
     assert sum(certificate.removed) >= round(0.5 * total)
+
+
+@pytest.mark.parametrize("first", [nn.BatchNorm1d(4), nn.Dropout(0.5), nn.ReLU(inplace=True)], ids=lambda m: type(m).__name__)
+def test_what_stands_before_a_stack_is_judged_in_evaluation_mode_and_stays_as_it_is(first):
+    model = nn.Sequential(first, *make_stack([4, 6, 3], dtype=torch.float32)).train()
+    x, y = torch.randn(20, 4, generator=torch.Generator().manual_seed(0)), torch.randint(0, 3, (20,))
+    before, images = copy.deepcopy(model.state_dict()), x.clone()
+    certificate = compact(model, x=x).certificate
+    assert certificate.max_change < 1e-5
+    loss = prune(model, "row_norm", keep=3, x=x, y=y).certificate.loss_after
+    assert_close(pruning_curve(model, "row_norm", x, y).loss[3].item(), loss)
+    assert_close(dict(model.state_dict()), dict(before), rtol=0, atol=0)
+    assert_close(x, images, rtol=0, atol=0)
+    assert all(module.training for module in model.modules())
