@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from spectral_lab.certificates import Certificate
 from spectral_lab.curves import Loss, check_data, default_loss
 from spectral_lab.direct import DirectNet
+from spectral_lab.filters import has_filters
 from spectral_lab.layers import SpectralLinear
 from spectral_lab.networks import SpectralNet
 from spectral_lab.penalties import Penalty
@@ -263,6 +264,7 @@ def _check(
     loss: Loss | None,
 ) -> None:
     """Everything that can be refused before anything is trained."""
+    _refuse_convolutions(model)
     unfolded = unfold(model)
     check_data(unfolded, x, y, loss)
     check_layers(layers, len(unfolded.hidden))
@@ -273,8 +275,18 @@ def _check(
         raise ValueError(f"rounds = {rounds!r}; wanted a whole number of at least 1")
 
 
+def _refuse_convolutions(model: nn.Module) -> None:
+    """A sequence with convolutions reads as the stack that follows them, but ``prune`` would remove filters."""
+    if has_filters(model):
+        raise TypeError(
+            f"the model is a {type(model).__name__} with convolutions; wanted a stack of linear layers, for the nodes of which "
+            "these protocols are made. Filters: train the model with train(…), then remove them with prune(…)"
+        )
+
+
 def _spectral_layers(model: nn.Module) -> dict[int, SpectralLinear]:
     """The spectral layers of a stack by their places in it, at least one."""
+    _refuse_convolutions(model)
     stack = read_stack(model)
     found = {place: layer for place, layer in zip(stack.places, stack.layers, strict=True) if isinstance(layer, SpectralLinear)}
     if not found:

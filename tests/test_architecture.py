@@ -89,7 +89,7 @@ MAY_IMPORT = {
         *{"thinning", "unfolding"},
     },
     "tickets": {
-        *{"certificates", "curves", "direct", "layers", "networks", "penalties", "pruning", "rankings", "stacks"},
+        *{"certificates", "curves", "direct", "filters", "layers", "networks", "penalties", "pruning", "rankings", "stacks"},
         *{"training", "unfolding"},
     },
 }

@@ -1,5 +1,6 @@
 """Pruning's two protocols: what is trained in which phase, what is left, and that it still does its task."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -239,3 +240,17 @@ def test_a_plain_model_goes_through_after_it_was_made_spectral(data):
     plain = nn.Sequential(nn.Linear(64, 40), nn.ELU(), nn.Linear(40, 10))
     ticket = pre_training(spectralize(plain), data.x_train[:200], data.y_train[:200], fraction=0.5, eigenvalues=SHORT)
     assert ticket.network[0].n_out == 20
+
+
+@pytest.mark.parametrize(
+    "protocol", [pre_training, post_training, train_eigenvalues, train_eigenvectors], ids=lambda f: f.__name__
+)
+def test_models_with_convolutions_are_refused_before_anything_is_trained(protocol):
+    """Their last layers read as a stack, of whose nodes the share would be taken, but from all filters and nodes."""
+    model = spectralize(
+        nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 9, 6), nn.ReLU(), nn.Linear(6, 3))
+    )
+    before, options = copy.deepcopy(model.state_dict()), {"fraction": 0.5} if "training" in protocol.__name__ else {}
+    with pytest.raises(TypeError, match=r"the model is a Sequential with convolutions; wanted a stack of linear layers"):
+        protocol(model, torch.rand(6, 1, 5, 5), torch.tensor([0, 1, 2, 0, 1, 2]), **options)
+    assert_close(dict(model.state_dict()), dict(before), rtol=0, atol=0)
