@@ -206,7 +206,12 @@ class SpectralConv2d(nn.Module):
         Args:
             conv: stays as it is; where its weight or bias is frozen, so is what is made of it.
             options: which numbers are trained, ``train_eigenvalues_in``, ``train_eigenvalues_out``, ``train_eigenvectors``.
+
+        Raises:
+            TypeError: no ``nn.Conv2d``: a transposed one has the same arguments, but is another function.
         """
+        if not isinstance(conv, nn.Conv2d):
+            raise TypeError(f"the layer is a {type(conv).__name__}; wanted an nn.Conv2d")
         weight, start = conv.weight, Start(eigenvalues_in=0.0, eigenvalues_out=1.0)
         shape = shape_of(conv) | {"bias": conv.bias is not None, "start": start}
         layer = cls(**shape, device="meta", dtype=weight.dtype, **options).to_empty(device=weight.device)
@@ -237,7 +242,7 @@ class SpectralConv2d(nn.Module):
         :math:`\partial_\gamma = \partial_{\lambda^{out}} + \frac{b-\mu}{\sqrt{\sigma^2+\epsilon}}\,\partial_b`.
 
         Args:
-            conv, norm: stay as they are.
+            conv, norm: stay as they are; where w, γ or both biases are frozen, so is what is made of them.
             options: as for :meth:`from_conv`.
 
         Raises:
@@ -253,9 +258,16 @@ class SpectralConv2d(nn.Module):
             like: Any = {"device": conv.weight.device, "dtype": conv.weight.dtype}
             normed = nn.utils.skip_init(nn.Conv2d, **shape_of(conv), **like)
             normed.weight.copy_(conv.weight / deviation[:, None, None, None])
-            normed.bias.copy_(norm.bias + norm.weight * offset / deviation)
+            normed.bias.copy_(norm.weight * offset / deviation)
+            if norm.bias is not None:
+                normed.bias.add_(norm.bias)
             layer = cls.from_conv(normed.train(conv.training), **{"train_eigenvalues_in": False} | options)
             layer.eigenvalues_out.copy_(norm.weight)
+        made_of: dict[str, list[Tensor | None]] = {"eigenvectors": [conv.weight], "eigenvalues_out": [norm.weight]}
+        made_of |= {"eigenvalues_in": [conv.weight], "bias": [conv.bias, norm.bias]}
+        for name, sources in made_of.items():
+            trained = any(source is not None and source.requires_grad for source in sources)
+            layer.get_parameter(name).requires_grad_(layer.get_parameter(name).requires_grad and trained)
         return layer
 
     @torch.no_grad()

@@ -218,6 +218,39 @@ def test_a_batch_norm_that_does_not_fit_is_refused():
             SpectralConv2d.from_normed(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3, **options))
 
 
+def test_a_batch_norm_without_a_bias_becomes_the_eigenvalue_too():
+    conv, norm = nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3)
+    norm.bias = None  # newer releases of PyTorch have an option for it
+    with torch.no_grad():
+        norm.running_mean.copy_(torch.tensor([0.5, -1.0, 2.0]))
+    x = torch.rand(2, 2, 5, 5, generator=seeded())
+    assert_close(SpectralConv2d.from_normed(conv, norm.eval())(x), norm(conv(x)))
+
+
+@pytest.mark.parametrize(
+    ("frozen", "trained"),
+    [
+        (["conv.weight"], {"eigenvalues_out", "bias"}),
+        (["norm.weight"], {"eigenvectors", "eigenvalues_in", "bias"}),
+        (["conv.bias"], {"eigenvectors", "eigenvalues_in", "eigenvalues_out", "bias"}),
+        (["conv.bias", "norm.bias"], {"eigenvectors", "eigenvalues_in", "eigenvalues_out"}),
+        (["conv.weight", "norm.weight", "conv.bias", "norm.bias"], set()),
+    ],
+    ids=str,
+)
+def test_what_was_frozen_before_a_batch_norm_became_the_eigenvalue_stays_frozen(frozen, trained):
+    pair = nn.ModuleDict({"conv": nn.Conv2d(2, 3, 3), "norm": nn.BatchNorm2d(3)})
+    for name in frozen:
+        pair.get_parameter(name).requires_grad_(False)
+    layer = SpectralConv2d.from_normed(pair["conv"], pair["norm"], train_eigenvalues_in=True)
+    assert {name for name, p in layer.named_parameters() if p.requires_grad} == trained
+
+
+def test_a_transposed_convolution_is_refused():
+    with pytest.raises(TypeError, match=r"the layer is a ConvTranspose2d; wanted an nn.Conv2d"):
+        SpectralConv2d.from_conv(nn.ConvTranspose2d(3, 3, 3))
+
+
 # -- settings and start ------------------------------------------------------------------------------------------------
 
 
