@@ -18,7 +18,10 @@ FEATURES = {
     "plain": lambda: [nn.Conv2d(2, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()],
     "spectral": lambda: [
         *(SpectralConv2d.student(2, 4, (3, 1), stride=(1, 2), padding=(1, 0), groups=2, bias=False), nn.ELU()),
-        *(SpectralConv2d(4, 4, 3, padding="same", padding_mode="circular", train_eigenvectors=False), nn.AvgPool2d((2, 1))),
+        *(
+            SpectralConv2d(4, 4, 3, padding="same", padding_mode="circular", train_eigenvectors=False),
+            nn.AvgPool2d((2, 1), divisor_override=3),
+        ),
         *(nn.BatchNorm2d(4, eps=1e-3, momentum=None, affine=False), nn.Flatten()),
     ],
     "bare": lambda: [
