@@ -577,6 +577,31 @@ def test_a_norm_over_the_batch_at_hand_gets_two_rows_at_least(n):
     assert certificate.max_change == 0
 
 
+def test_pruning_what_reaches_no_output_is_certified_as_exact():
+    """The second layer hears the third of the first; but of the second layer that filter is read by nobody."""
+    model = randomise(cnn((3, 4), norm=False))
+    with torch.no_grad():
+        model[3].weight[1:, 2] = 0
+        model[7].weight[:, :4] = 0
+    scores = [torch.tensor([1.0, 1.0, 0.0]), torch.ones(4)]
+    certificate = prune(model, lambda m: scores, threshold=0, x=images()).certificate
+    assert certificate.kept == ((0, 1), (0, 1, 2, 3))
+    assert (certificate.exact, certificate.max_change) == (True, 0)
+
+
+def test_a_filter_that_is_silent_by_cancellation_hears_what_cancels():
+    model = randomise(cnn((3, 4), norm=False, padding=0))
+    with torch.no_grad():
+        model[0].weight[0], model[0].bias[0] = 0.0, 1.0
+        model[3].weight[1, 1:], model[3].weight[[0, 2, 3], 0] = 0.0, 0.0
+        model[3].weight[1, 0], model[3].bias[1] = -0.25, 9 * 0.25  # 0 as long as the first filter delivers 1
+    scores = [torch.tensor([0.0, 1.0, 1.0]), torch.ones(4)]
+    certificate = prune(model, lambda m: scores, threshold=0, x=images()).certificate
+    assert certificate.kept[0] == (1, 2)
+    assert not certificate.exact
+    assert certificate.max_change > 0
+
+
 def test_layers_choose_and_the_others_stay():
     certificate = prune(randomise(ResidualNet()), "connectivity", fraction=0.5, layers=[1, 3], per_layer=True).certificate
     assert certificate.removed[0] == certificate.removed[2] == 0

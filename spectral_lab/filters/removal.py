@@ -168,8 +168,15 @@ class Filters:
         return silent(self.wired, constants(self.wired), keep, fold=fold)
 
     def is_exact(self, keep: Sequence[Tensor]) -> bool:
-        """Whether no output can change, in evaluation mode, when all units but these deliver 0."""
-        return all(bool((mask | quiet).all()) for mask, quiet in zip(keep, self.silent(keep, fold=False), strict=True))
+        """Whether no output can change, in evaluation mode, when all units but these deliver 0: they do, or reach no output."""
+        heard = list(keep)
+        while True:
+            unfelt = silent(self.wired, {}, heard, fold=False)  # of no filter is it known what it delivers
+            fewer = [mask & ~gone for mask, gone in zip(heard, unfelt, strict=True)]
+            if all(map(torch.equal, heard, fewer)):
+                break
+            heard = fewer
+        return all(bool((mask | quiet).all()) for mask, quiet in zip(keep, self.silent(heard, fold=False), strict=True))
 
     def needed(self) -> list[Tensor]:
         """The units that compaction leaves: none that is silent, but one of each group at least."""
@@ -177,11 +184,9 @@ class Filters:
         while True:
             quiet = self.silent(stays, fold=True)
             fewer = [mask & ~gone for mask, gone in zip(stays, quiet, strict=True)]
-            for group, mask in zip(self.groups, fewer, strict=True):
+            for mask in fewer:
                 mask[0] |= ~mask.any()
-                if group.refusal is not None:
-                    mask[:] = True
-            if all(bool((a == b).all()) for a, b in zip(stays, fewer, strict=True)):
+            if all(map(torch.equal, stays, fewer)):
                 return stays
             stays = fewer
 
