@@ -783,6 +783,21 @@ def test_inputs_that_speak_without_a_signal_are_refused():
     assert compact(model).certificate.removed == (0,)
 
 
+def test_a_norm_over_places_is_refused_with_the_cure():
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Flatten(), nn.BatchNorm1d(4 * 36), nn.Linear(4 * 36, 2))
+    with pytest.raises(ValueError, match=r"2 \(BatchNorm1d\) has 144 features for 4 channels; put it before the flattening"):
+        prune(model, "row_norm", keep=2)
+
+
+@pytest.mark.parametrize("last", [nn.LogSoftmax(1), nn.Softmax(1)], ids=lambda m: type(m).__name__)
+def test_classes_behind_which_probabilities_are_made_are_no_hidden_layer(last):
+    model, x = randomise(nn.Sequential(*cnn((3, 4)), last)), images()
+    network, certificate = prune(model, "row_norm", fraction=0.5, per_layer=True, x=x)
+    assert (certificate.nodes_before[-1], certificate.nodes_after[-1]) == (3, 3)
+    assert certificate.layers == ("0", "4")
+    assert network(x).shape == (len(x), 3)
+
+
 def test_a_linear_layer_on_an_unflattened_map_is_refused():
     model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Linear(6, 2))
     with pytest.raises(ValueError, match=r"the module 1 \(Linear\) reads a map that is not flattened"):
@@ -807,11 +822,11 @@ def test_models_of_which_nothing_can_be_removed_are_refused():
         compact(nn.Conv2d(2, 3, 3))
 
 
-def test_numbers_that_are_not_finite_are_refused():
+@pytest.mark.parametrize("name", ["0.weight", "1.running_var"])
+def test_numbers_that_are_not_finite_are_refused(name):
     model = cnn()
-    with torch.no_grad():
-        model[0].weight[0, 0, 0, 0] = torch.nan
-    with pytest.raises(ValueError, match=r"the parameter 0.weight has 1 values that are NaN or infinite"):
+    model.state_dict()[name].view(-1)[0] = torch.nan
+    with pytest.raises(ValueError, match=rf"the parameter {name} has 1 values that are NaN or infinite"):
         compact(model)
 
 

@@ -81,13 +81,13 @@ def wire(model: nn.Module) -> Wired:
 
     Raises:
         TypeError: ``torch.fx`` cannot trace the model: its forward branches on what it computes.
-        ValueError: parameters that are NaN or infinite.
+        ValueError: parameters or running statistics that are NaN or infinite.
     """
-    for name, p in model.named_parameters():
-        if not bool(p.isfinite().all()):
+    for name, numbers in [*model.named_parameters(), *model.named_buffers()]:  # running statistics are lost first
+        if not bool(numbers.isfinite().all()):
             raise ValueError(
-                f"the parameter {name} has {int((~p.isfinite()).sum())} values that are NaN or infinite; go back to a state "
-                "before the training diverged"
+                f"the parameter {name} has {int((~numbers.isfinite()).sum())} values that are NaN or infinite; go back to a "
+                "state before the training diverged"
             )
     model = deepcopy(model).eval()
     return _Reading(model, trace(model)).wired()
@@ -207,7 +207,10 @@ class _Reading:
         if kind == "norm":
             size = self.sizes.setdefault(self._root(space), module.num_features)  # type: ignore[arg-type]
             if size != module.num_features:
-                return self._unknown(node, maps)
+                reason = (
+                    f"{self._told(node)} has {module.num_features} features for {size} channels; put it before the flattening"
+                )
+                return self._unknown(node, maps, reason)
             self.norms.append((space, name))
             self.norm_behind.setdefault(str(node.all_input_nodes[0].target), name)
             return Signal("norm", space, signal.flat)
@@ -257,6 +260,8 @@ class _Reading:
         """What comes out has channels of its own, and what goes in keeps all of its."""
         reason = reason or f"{self._told(node)} may mix channels: it is none of the steps that this package can follow"
         new = self._new()
+        if node.users and all(user.op == "output" for user in node.users):  # as a softmax over the classes: all of them stay
+            self.ends += [(signal.space, "output") for signal in maps if signal.space is not None]
         self.reasons += [(signal.space, reason) for signal in maps if signal.space is not None] + [(new, reason)]
         return Signal("other", new)
 

@@ -14,15 +14,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from spectral_lab.conversion import put_in_place
 from spectral_lab.filters.channels import Group, wire
 from spectral_lab.filters.cutting import cut_channels, cut_module
 from spectral_lab.filters.relevance import FILTER_RANKING_NAMES, FILTER_RANKINGS
-from spectral_lab.filters.silence import constants, foldable, silent
+from spectral_lab.filters.silence import Constants, constants, foldable, silent
 from spectral_lab.rankings import Ranking, check_layers, own_scores, random_scores, ranking_name
 
 IMAGES = 500  # rows that go through the model at a time, at most
@@ -89,6 +90,11 @@ class Filters:
         """A mask for each group in which all units stay."""
         return [torch.ones(n, dtype=torch.bool, device=self.like.device) for n in self.hidden]
 
+    @cached_property
+    def known(self) -> dict[fx.Node, Constants]:
+        """What each step of the graph delivers, where that is constant."""
+        return constants(self.wired)
+
     # -- switched off --------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -133,7 +139,7 @@ class Filters:
         Raises:
             ValueError: a group would be left without units, or cannot lose any.
         """
-        network, known = deepcopy(self.original), constants(self.wired) if held else {}
+        network, known = deepcopy(self.original), self.known if held else {}
         rows: dict[str, Tensor] = {}
         columns: dict[str, Tensor] = {}
         values: dict[str, Tensor] = {}
@@ -165,7 +171,7 @@ class Filters:
 
     def silent(self, keep: Sequence[Tensor], *, fold: bool) -> list[Tensor]:
         """Which units nobody would miss if these ones stay, see :func:`~spectral_lab.filters.silence.silent`."""
-        return silent(self.wired, constants(self.wired), keep, fold=fold)
+        return silent(self.wired, self.known, keep, fold=fold)
 
     def is_exact(self, keep: Sequence[Tensor]) -> bool:
         """Whether no output can change, in evaluation mode, when all units but these deliver 0: they do, or reach no output."""
