@@ -102,7 +102,8 @@ def with_head(
         generator: source of the head's weights; None is torch's default generator.
 
     Returns:
-        A flat ``nn.Sequential`` of the modules of ``features`` and the head, on the device of ``features``.
+        A flat ``nn.Sequential`` of the modules of ``features`` and the head, on the device of ``features``; features that
+        are no plain ``nn.Sequential`` are one module of it.
 
     Raises:
         ValueError: another kind of head, features that are not flat, sizes that are no positive whole numbers.
@@ -121,7 +122,9 @@ def with_head(
         last = nn.utils.skip_init(nn.Linear, n_in, n_out)
         for values in last.parameters():
             _draw(values, n_in, generator)
-    modules = features.children() if isinstance(features, nn.Sequential) else [features]
+    modules = [features]
+    if isinstance(features, nn.Sequential) and type(features).forward is nn.Sequential.forward:
+        modules = list(features)  # not children(), which passes over what stands there a second time
     return nn.Sequential(*modules, last.to(place.device, place.dtype))
 
 
@@ -153,15 +156,20 @@ def without_hidden(model: nn.Sequential) -> nn.Sequential:
     Raises:
         ValueError: the model ends in something else.
     """
-    head = model[-1]
-    if not isinstance(head, SpectralNet) or len(head.sizes) != 3 or head.update != "blocks":
-        raise ValueError(f"the model ends in {head!r}; wanted a SpectralNet with one hidden layer and the update rule 'blocks'")
+    head = model[-1] if isinstance(model, nn.Sequential) and len(model) else model
+    if head is model or not isinstance(head, SpectralNet) or len(head.sizes) != 3 or head.update != "blocks":
+        raise ValueError(
+            f"the model ends in {head!r}; wanted a SpectralNet with one hidden layer and the update rule 'blocks', "
+            "at the end of an nn.Sequential"
+        )
     W, n_in = head.weight(2, 0), head.sizes[0]
     last = nn.Linear(n_in, head.sizes[-1], bias=head.bias, device="meta", dtype=W.dtype).to_empty(device=W.device)
     last.weight.copy_(W[:, :n_in])
     if head.bias:
         last.bias.copy_(W[:, n_in])
-    return nn.Sequential(*(deepcopy(module) for module in list(model)[:-1]), last)
+    left = nn.Sequential(*(deepcopy(module) for module in list(model)[:-1]), last)
+    left.training = model.training  # its parts have their own: a whole in train() mode would leave theirs frozen for good
+    return left
 
 
 @torch.no_grad()

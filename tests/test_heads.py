@@ -112,6 +112,24 @@ def test_features_that_are_no_sequential_stand_in_front_of_the_head():
     assert made[-1].in_features == 12
 
 
+def test_a_module_that_stands_twice_in_the_features_stands_twice_in_the_model():
+    act, pool = nn.ReLU(), nn.MaxPool2d(2)
+    features = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), act, pool, nn.Conv2d(2, 3, 3, padding=1), act, pool, nn.Flatten())
+    made, x = with_head(features, (1, 8, 8), 4, head="linear"), torch.rand(5, 1, 8, 8)
+    assert list(made[:-1]) == list(features)
+    assert_close(made(x), made[-1](features(x)))
+
+
+def test_a_sequential_with_a_forward_of_its_own_is_not_taken_apart():
+    class Twice(nn.Sequential):
+        def forward(self, x):
+            return super().forward(super().forward(x))
+
+    features, x = Twice(nn.Linear(4, 4), nn.Tanh()), torch.rand(5, 4)
+    made = with_head(features, (4,), 3, head="linear")
+    assert_close(made(x), made[-1](features(x)))
+
+
 def test_looking_at_the_features_changes_nothing_in_them():
     features = minimal_cnn((1, 8, 8))
     features[4].eval()
@@ -170,6 +188,14 @@ def test_the_copies_share_nothing_with_the_model():
         assert torch.equal(values, before[name])
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_the_copies_are_in_the_mode_of_the_model(training):
+    made = model().train(training)
+    made[1].eval()
+    for copy in (without_hidden(made), silenced(made)):
+        assert [copy.training, *(part.training for part in copy[:2])] == [training, training, False]
+
+
 def test_a_head_without_a_bias_node_keeps_none():
     head = SpectralNet([4, 3, 2], bias=False, train_input_eigenvalues=False, generator=seeded())
     left = without_hidden(nn.Sequential(head))
@@ -197,6 +223,7 @@ def test_a_head_without_a_bias_node_keeps_none():
         (lambda: without_hidden(model(head="linear")), "wanted a SpectralNet with one hidden layer"),
         (lambda: without_hidden(nn.Sequential(SpectralNet([4, 3, 3, 2]))), "wanted a SpectralNet with one hidden layer"),
         (lambda: without_hidden(nn.Sequential(SpectralNet([4, 3, 2], update="adjacency"))), "update rule 'blocks'"),
+        (lambda: without_hidden(SpectralNet([4, 3, 2])), r"update rule 'blocks', at the end of an nn\.Sequential"),
         (lambda: silenced(nn.Linear(3, 2)), "no SpectralNet, or more than one"),
         (lambda: silenced(nn.Sequential(SpectralNet([4, 2]), SpectralNet([2, 2]))), "no SpectralNet, or more than one"),
     ],
