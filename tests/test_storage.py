@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch.testing import assert_close
 from torch.utils.data import TensorDataset
 
 from spectral_lab import DirectNet, load, load_network, save, save_network, storage, train
+from spectral_lab.featurefiles import write_features
 from spectral_lab.files import write_atomically
 from spectral_lab.networks import ACTIVATIONS
 from spectral_lab.storage import checkpointed, network_bytes
@@ -201,6 +203,13 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(stored, monke
         save(run, stored)
     assert stored.read_bytes() == before
     assert list(stored.parent.iterdir()) == [stored]
+
+
+def test_others_may_read_a_file_if_they_may_read_what_is_written_beside_it(tmp_path):
+    (tmp_path / "beside").write_text("written as usual")
+    save(run_of(), tmp_path / "run")
+    write_features(tmp_path / "features", torch.ones(2, 3), "ones")
+    assert len({stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}) == 1
 
 
 def test_a_file_is_written_beside_its_place_and_then_renamed(tmp_path):
