@@ -36,7 +36,7 @@ class Descent:
     def __init__(self, parameters: Sequence[Tensor], lr: float, autocast: torch.dtype | None = None) -> None:
         fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
         self._adam = torch.optim.Adam(parameters, lr=lr, fused=fused)
-        self._parameters, self.autocast, self._scaler = list(parameters), autocast, None
+        self.parameters, self.autocast, self._scaler = list(parameters), autocast, None
         if autocast is None:
             return
         if autocast not in SIXTEEN_BITS:
@@ -79,11 +79,11 @@ class Descent:
 
     def moments(self) -> list[Tensor]:
         """Adam's numbers, those of one parameter after the other; none before the first step."""
-        kept = [self._adam.state[p] for p in self._parameters]
+        kept = [self._adam.state[p] for p in self.parameters]
         if not any(kept):
             return []
         numbers: list[Tensor] = []
-        for state, p in zip(kept, self._parameters, strict=True):
+        for state, p in zip(kept, self.parameters, strict=True):
             # a parameter that no gradient has reached yet has none; zeros are where Adam begins
             numbers += (
                 [state[name] for name in MOMENTS] if state else [torch.zeros((), device=p.device), *[torch.zeros_like(p)] * 2]
@@ -92,7 +92,7 @@ class Descent:
 
     def like_moments(self) -> list[Tensor]:
         """Tensors of the shapes and places that the moments have, or will have."""
-        return [t for p in self._parameters for t in (torch.empty((), device=p.device), p, p)]
+        return [t for p in self.parameters for t in (torch.empty((), device=p.device), p, p)]
 
     @property
     def scale(self) -> Scale | None:
@@ -104,7 +104,7 @@ class Descent:
 
     def restore(self, moments: Sequence[Tensor], scale: Scale | None) -> None:
         """Go on from these moments, of which copies are made, and this factor."""
-        for k, p in enumerate(self._parameters):
+        for k, p in enumerate(self.parameters):
             kept = moments[3 * k : 3 * k + 3]
             self._adam.state[p] = {name: t.clone() for name, t in zip(MOMENTS, kept, strict=False)}
         if self._scaler is not None and scale is not None:

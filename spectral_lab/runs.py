@@ -126,6 +126,12 @@ class Training(Iterator[Record]):
         return list(self._eigenvalues)
 
     @property
+    def trained(self) -> list[str]:
+        """Names of the parameters that take steps: those that were not frozen when the run was made."""
+        chosen = {id(p) for p in self._descent.parameters}
+        return [name for name, p in self.network.named_parameters() if id(p) in chosen]
+
+    @property
     def autocast(self) -> torch.dtype | None:
         """The type of the network's products in mixed precision."""
         return self._descent.autocast

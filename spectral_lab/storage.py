@@ -58,6 +58,7 @@ def _settings(run: Training) -> dict[str, Any]:
     return {
         "format": "spectral_lab run 1",
         "network": run.network.config() if isinstance(run.network, SpectralNet) else None,
+        "trained": run.trained,
         "options": asdict(run.options) | {"autocast": None if autocast is None else str(autocast).removeprefix("torch.")},
         "validated": None if run.validation is None else len(run.validation),
     }
@@ -96,9 +97,15 @@ def checkpointed(run: Training, path: str | os.PathLike[str], every: int = 1) ->
 
     Raises:
         ValueError: ``every`` is no whole number of at least 1, or the run is one that :func:`save` refuses.
+        FileNotFoundError, IsADirectoryError: there is no folder for the file, or one in its place.
     """
     check_count("every", every)
-    _settings(run)  # refuses now, and not when hours have passed
+    _settings(run)  # refuses now, and not when hours have passed; so does what follows
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent} is no folder; make it first")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; wanted the name of a file, e.g. {path / 'run.safetensors'}")
     return _checkpoints(run, path, every)
 
 
@@ -199,7 +206,7 @@ def load(
     Args:
         path: a file that :func:`save` wrote.
         x, y: the data, which are not in the file: two tensors, or a dataset alone.
-        network: where to load the weights; None builds the stored SpectralNet.
+        network: where to load the weights, with the same parts frozen; None builds the stored SpectralNet.
         loss: the data loss, which is not in the file.
         validation: the validation data of the run, which are not in the file.
 
@@ -207,16 +214,21 @@ def load(
         ValueError: the file is damaged, of another kind, or does not fit the network or the data.
     """
     settings, tensors = _read(path, "run", "spectral_lab run 1", "save")
+    trained = settings.get("trained")  # older files do not say
     try:
         if network is None:
             if settings["network"] is None:
                 raise ValueError("the stored network is no SpectralNet; pass one of its kind as network=…")
             network = SpectralNet.from_config(settings["network"])
+            for name, p in network.named_parameters():
+                p.requires_grad_(p.requires_grad if trained is None else name in trained)
         validated = settings.get("validated")
         if validated is not None and validation is None:
             raise ValueError(f"the run was validated on {validated} rows; pass them again as validation=…")
         run = Training(network, x, y, _options(settings["options"]), loss=loss, validation=validation)
         _check_rows("trained", len(tensors["order"]), len(run.rows))
+        if trained is not None:
+            _check_trained(trained, run, tensors)
         if validated is not None and run.validation is not None:
             _check_rows("validated", validated, len(run.validation))
         now, best = _snapshot(network, tensors, settings["at"], ""), settings.get("best")
@@ -225,7 +237,7 @@ def load(
             run.best_state = Best(record, _snapshot(network, tensors, best["at"], BEST), best["waited"])
         run.restore(now)
         return run
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (LookupError, TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{os.fspath(path)} does not fit: {error}") from error
 
 
@@ -237,6 +249,14 @@ def _options(stored: dict[str, Any]) -> Options:
 def _check_rows(what: str, wanted: int, found: int) -> None:
     if found != wanted:
         raise ValueError(f"the run was {what} on {wanted} rows; found {found}")
+
+
+def _check_trained(trained: list[str], run: Training, tensors: dict[str, Tensor]) -> None:
+    """Adam's moments are stored in the order of the parameters that take steps: one more or less, and they would be others'."""
+    common = [name for name, _ in run.network.named_parameters() if f"network.{name}" in tensors]
+    other = [name for name in common if (name in trained) != (name in run.trained)]
+    if other:
+        raise ValueError(f"{other} were trained and are frozen now, or the other way round; set requires_grad as in the run")
 
 
 def _snapshot(network: nn.Module, tensors: dict[str, Tensor], at: dict[str, Any], prefix: str) -> Snapshot:

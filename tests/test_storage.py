@@ -355,6 +355,57 @@ def test_a_network_that_does_not_fit_the_file_is_refused_and_left_as_it_is(tmp_p
     assert_close(bits(network), before, **EXACT)
 
 
+def frozen(*names):
+    """The model with some of its parameters frozen."""
+    network = model()
+    for name, p in network.named_parameters():
+        p.requires_grad_(p.requires_grad and name not in names)
+    return network
+
+
+@pytest.mark.parametrize("other", [("1.bias",), (), ("1.bias", "1.weight")], ids=str)
+def test_a_network_of_which_other_parts_are_frozen_is_refused(tmp_path, other):
+    run = train(frozen("1.weight"), images(), steps=4, **AGAIN)  # as large as 1.bias
+    next(run)
+    save(run, tmp_path / "run")
+    with pytest.raises(ValueError, match=r"run does not fit: .*\['1.(bias|weight)'.* set requires_grad as in the run"):
+        load(tmp_path / "run", images(), network=frozen(*other), **AGAIN)
+    assert load(tmp_path / "run", images(), network=frozen("1.weight"), **AGAIN).step == 4
+
+
+def test_a_spectral_network_comes_back_with_what_was_frozen_by_hand(tmp_path):
+    network, plain = net(), net()
+    for each in (network, plain):
+        each.eigenvectors[0].requires_grad_(False)
+    run, whole = run_of(network), run_of(plain)
+    run.advance(3)
+    save(run, tmp_path / "run")
+    again = load(tmp_path / "run", *data())
+    again.advance(4)
+    whole.advance(7)
+    assert not again.network.eigenvectors[0].requires_grad
+    assert_close(bits(again.network), bits(whole.network), **EXACT)
+
+
+def test_an_older_file_is_refused_by_the_number_of_its_moments(tmp_path):
+    run = validated()
+    next(run)
+    save(run, tmp_path / "run")
+    rewrite(tmp_path / "run", lambda settings: settings.pop("trained", None))
+    assert load(tmp_path / "run", images(), network=model(), **AGAIN).step == run.step
+    with pytest.raises(ValueError, match="run does not fit"):
+        load(tmp_path / "run", images(), network=frozen("1.weight"), **AGAIN)
+
+
+SPOILT = {"rows": {"x": data(40).x, "y": data(40).y}, "kind": {"network": nn.Linear(2, 1)}, "x": {"x": data().x[:, :1]}}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_whatever_does_not_fit_the_error_names_the_file(stored, spoil):
+    with pytest.raises(ValueError, match=f"{stored.name} does not fit"):
+        load(stored, **{"x": data().x, "y": data().y} | spoil)
+
+
 @pytest.mark.parametrize(
     "name", ["best.order", "best.generator", "best.adam.1.exp_avg", "adam.1.exp_avg", "best.network.4.eigenvalues.1"]
 )
@@ -396,6 +447,15 @@ def test_a_run_that_no_file_can_hold_is_refused_before_it_is_trained(tmp_path):
     run = run_of(penalty=lambda lam: lam["eigenvalues.1"].sum())
     with pytest.raises(ValueError, match="the penalty is a function, which no file can hold"):
         checkpointed(run, tmp_path / "run")
+    assert run.step == 0
+
+
+def test_a_checkpoint_that_has_no_place_is_refused_before_anything_is_trained(tmp_path):
+    run = run_of()
+    with pytest.raises(FileNotFoundError, match=r"runs is no folder; make it first"):
+        checkpointed(run, tmp_path / "runs" / "run")
+    with pytest.raises(IsADirectoryError, match=r"is a folder; wanted the name of a file, e\.g\. .*run\.safetensors"):
+        checkpointed(run, tmp_path)
     assert run.step == 0
 
 
