@@ -25,7 +25,7 @@ from spectral_lab.penalties import Penalty, check_penalty, check_rho
 from spectral_lab.records import Best, Record, TrainingDiverged
 from spectral_lab.snapshots import Snapshot, pack, unpack
 from spectral_lab.topology import Structure, structure
-from spectral_lab.validation import Loss, Measurement, measure, mode
+from spectral_lab.validation import Loss, Measurement, data_loss, describe_batch, measure, mode
 
 HUGE = 1e9  # ‖Γ‖ from which on the next loss may be infinite, although those before were not
 
@@ -58,6 +58,9 @@ class Training(Iterator[Record]):
     ) -> None:
         if options.patience is not None and validation is None:
             raise ValueError(f"patience = {options.patience} without validation data; wanted validation=(x, y) or a dataset")
+        trainable = [p for p in network.parameters() if p.requires_grad]
+        if not trainable:
+            raise ValueError("the network has no parameter to train; wanted one at least with requires_grad=True")
         self.network, self.loss, self.seed, self.step = network, loss, options.seed, 0
         self.steps, self.batch_size, self.record_every = options.steps, options.batch_size, options.record_every
         self.rho, self.penalty, self.patience = options.rho, options.penalty, options.patience
@@ -66,10 +69,10 @@ class Training(Iterator[Record]):
         names = usually_penalised(network) if options.penalised is None else options.penalised
         self._eigenvalues = choose_penalised(names, dict(network.named_parameters()))
         self._place = next(network.parameters())
-        self._descent = Descent([p for p in network.parameters() if p.requires_grad], options.lr, options.autocast)
+        self._descent = Descent(trainable, options.lr, options.autocast)
         self.masks: Sequence[Tensor] | None = None
         self._batches = Batches(self._rows(x, y), options.seed)
-        self.validation = None if validation is None else self._rows(*parts(validation))
+        self.validation = None if validation is None else self._held_out(validation)
         self._losses: list[Tensor] = []
         self.structure: Structure | None = None
         self.best_state = Best()
@@ -78,6 +81,13 @@ class Training(Iterator[Record]):
     def _rows(self, x: Tensor | Dataset[Any], y: Tensor | None) -> Rows:
         sizes = self.network.sizes if isinstance(self.network, SpectralNet) else (None,)
         return rows_of(x, y, self._place, sizes[0], sizes[-1] if self.loss is nn.functional.mse_loss else None)
+
+    def _held_out(self, validation: Data) -> Rows:
+        try:
+            return self._rows(*parts(validation))
+        except Exception as error:
+            error.add_note("in validation=")
+            raise
 
     # -- what may be changed while training ------------------------------------------------------------------------
 
@@ -164,6 +174,14 @@ class Training(Iterator[Record]):
         with head.register_forward_hook(lambda _, inputs, __: head.signals(inputs[0], masks)[-1]):
             return self._descent.output(self.network, x)
 
+    def _answer(self, x: Tensor) -> Tensor:
+        """The output for a batch; where there is none, the error tells what the batch was."""
+        try:
+            return self.output(x)
+        except (RuntimeError, ValueError) as error:
+            error.add_note(describe_batch(x, len(self.rows), self.batch_size))
+            raise
+
     def advance(self, steps: int = 1) -> None:
         """Take optimiser steps without making a record.
 
@@ -174,12 +192,12 @@ class Training(Iterator[Record]):
         with torch.enable_grad(), ready:  # grad mode belongs to the thread, which may be another one at each call
             for _ in range(steps):
                 x, y = self._batches.take(self.batch_size)
-                data_loss = self.loss(self.output(x), y)
-                objective = data_loss
+                error = data_loss(self.loss, self._answer(x), y)
+                objective = error
                 if self._rho and self._eigenvalues:
-                    objective = data_loss + self._rho * self._omega(self._eigenvalues)
+                    objective = error + self._rho * self._omega(self._eigenvalues)
                 self._descent.step(objective)
-                self._losses.append(data_loss.detach())
+                self._losses.append(error.detach())
                 self.step += 1
 
     @torch.no_grad()
@@ -296,11 +314,12 @@ class Training(Iterator[Record]):
         self.restore(self.best_state.snapshot)
 
     def _raise_diverged(self, losses: Tensor) -> None:
-        step = self.step
+        step, bad = self.step, losses[~losses.isfinite()]
+        what = f"the loss became {bad[0].item():g}" if len(bad) else "a number of the network became NaN, infinite or too large"
         self.restore(self.last_good)
         raise TrainingDiverged(
-            f"the loss or a parameter became {losses.max().item():g} between steps {self.step} and {step} (lr = {self.lr:g}, "
-            f"rho = {self._rho:g}). Lower lr, e.g. to {self.lr / 10:g}"
+            f"{what} between steps {self.step} and {step} (lr = {self.lr:g}, rho = {self._rho:g}). "
+            f"Lower lr, e.g. to {self.lr / 10:g}"
             + (", or rho" if self._rho >= 1 else "")
             + f". The network is back at step {self.step}, its last good state."
         )

@@ -97,8 +97,9 @@ def train(
         An iterator of records, with ``rho``, ``penalty``, ``lr`` and ``set_data`` to steer it and ``restore_best`` to end it.
 
     Raises:
-        ValueError: an option outside its range, or data that do not fit; named, before anything is trained.  (While iterating)
-            an item of a dataset that is no pair, does not fit the others or has NaN, by its number.
+        ValueError: an option outside its range, data that do not fit, or a network without a parameter to train; named, before
+            anything is trained.  (While iterating) an item of a dataset that is no pair, does not fit the others or has NaN, by
+            its number; a mean squared error of outputs and targets of different shapes.
         TypeError: data that are neither two tensors nor a map-style dataset.
         TrainingDiverged: (while iterating) NaN or infinite numbers; says what to lower.
     """

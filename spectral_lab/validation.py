@@ -1,4 +1,4 @@
-"""Validation: how well a network does on data that it is not trained on."""
+"""Validation: how well a network does on data, those it is trained on and others."""
 
 from __future__ import annotations
 
@@ -33,6 +33,32 @@ def mode(network: nn.Module, training: bool) -> Iterator[None]:
             module.training = before
 
 
+def data_loss(loss: Loss, z: Tensor, y: Tensor) -> Tensor:
+    """The loss of outputs and targets.
+
+    Raises:
+        ValueError: the mean squared error of different shapes, which PyTorch would broadcast to something else.
+    """
+    squares = loss is nn.functional.mse_loss or isinstance(loss, nn.MSELoss)
+    if squares and z.shape != y.shape:
+        raise ValueError(
+            f"the network answers with the shape {tuple(z.shape)} and the targets have {tuple(y.shape)}; the mean squared "
+            "error wants equal ones. For class numbers give another loss, e.g. loss=torch.nn.functional.cross_entropy"
+        )
+    return loss(z, y)
+
+
+def describe_batch(x: Tensor, n: int, batch_size: int) -> str:
+    """What a network was given that it could not do with, and what is usually wrong with it."""
+    said = f"the batch has the shape {tuple(x.shape)} and the type {x.dtype}"
+    if len(x) == 1 < n:
+        said += f"; {n} rows in batches of {batch_size} leave one alone, and batch norm wants two at least"
+        said += "; take another batch_size"
+    if not x.is_floating_point():
+        said += "; whole numbers stay what they are; divide the bytes of images by 255"
+    return said
+
+
 @torch.no_grad()
 def measure(output: Callable[[Tensor], Tensor], loss: Loss, rows: Rows, chunk: int) -> Measurement:
     """Loss and accuracy over all rows, some at a time.
@@ -46,7 +72,7 @@ def measure(output: Callable[[Tensor], Tensor], loss: Loss, rows: Rows, chunk: i
     losses, shares, right, answers = [], [], 0, 0
     for x, y in rows.chunks(chunk):
         z = output(x)
-        losses.append(loss(z, y))
+        losses.append(data_loss(loss, z, y))
         shares.append(len(x) / len(rows))
         if has_classes(z, y):
             right, answers = right + int((z.argmax(1) == y).sum()), answers + y.numel()

@@ -1,6 +1,7 @@
 """Validation, early stopping, heads inside networks and mixed precision: what users of images expect of a training."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -214,8 +215,58 @@ def test_measuring_without_steps_leaves_running_averages_alone():
 
 def test_validation_data_that_do_not_fit_are_refused():
     x, y = alpha_beta(1.0, 5, 50, seed=0)
-    with pytest.raises(ValueError, match="x has rows of 1 numbers; the network takes 2"):
+    with pytest.raises(ValueError, match="x has rows of 1 numbers; the network takes 2") as caught:
         train(head((2, 4, 1)), x, y, steps=1, validation=(x[:, :1], y))
+    assert caught.value.__notes__ == ["in validation="]
+
+
+# -- what a network cannot learn ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [nn.functional.mse_loss, nn.MSELoss()], ids=["function", "module"])
+@pytest.mark.parametrize(("n_out", "y"), [(5, torch.arange(5)), (1, torch.ones(5)), (5, torch.ones(5, 1))], ids=str)
+def test_the_squared_error_is_never_of_broadcast_targets(loss, n_out, y):
+    network = nn.Sequential(nn.Linear(2, n_out))
+    before = bits(network)
+    run = train(network, torch.rand(5, 2), y, steps=3, loss=loss)
+    shape = re.escape(str(tuple(y.shape)))
+    message = rf"answers with the shape \(5, {n_out}\) and the targets have {shape}; .*loss=.*cross_entropy"
+    with pytest.raises(ValueError, match=message):
+        next(run)
+    with pytest.raises(ValueError, match=message):
+        run.measure()
+    assert_close(bits(network), before, **EXACT)
+
+
+@pytest.mark.parametrize("autocast", [None, torch.bfloat16])
+def test_a_network_without_anything_to_train_is_refused(autocast):
+    for network in (nn.Flatten(), model().requires_grad_(False)):
+        with pytest.raises(ValueError, match="the network has no parameter to train; wanted one at least with requires_grad"):
+            run_of(network, autocast=autocast)
+
+
+def test_a_batch_that_a_network_cannot_do_with_is_told():
+    normed = nn.Sequential(nn.Flatten(), nn.Linear(16, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    cases = {
+        "41 rows in batches of 20 leave one alone, and batch norm wants two at least; take another batch_size": images(41),
+        "whole numbers stay what they are; divide the bytes of images by 255": ((255 * images()[0]).byte(), images()[1]),
+        "the batch has the shape (20, 1, 5, 4) and the type torch.float32": (torch.rand(40, 1, 5, 4), images()[1]),
+    }
+    for cure, (x, y) in cases.items():
+        with pytest.raises((ValueError, RuntimeError)) as caught:
+            list(train(normed, x, y, epochs=1, batch_size=20, loss=ENTROPY))
+        assert cure in caught.value.__notes__[0]
+
+
+def test_a_run_that_diverges_says_whether_in_its_loss_or_in_the_network():
+    for value, words in ((math.nan, "the loss became nan"), (math.inf, "the loss became inf")):
+        with pytest.raises(TrainingDiverged, match=f"{words} between steps 0 and 2"):
+            next(run_of(loss=lambda z, y, value=value: ENTROPY(z, y) + value))
+    run = run_of()
+    run.advance(2)
+    run.network[1].running_mean[0] = math.inf
+    with pytest.raises(TrainingDiverged, match="a number of the network became NaN, infinite or too large between steps 0"):
+        run.record()
 
 
 # -- early stopping ----------------------------------------------------------------------------------------------------
