@@ -293,4 +293,8 @@ def _targets(ys: list[np.ndarray], classes: bool | None) -> tuple[list[np.ndarra
     kinds, numbers = np.unique(y, return_inverse=True)
     if y.shape[1] != 1 or len(kinds) < 2:
         raise ValueError(f"y has {y.shape[1]} columns and {len(kinds)} classes; wanted one column and at least 2 classes")
-    return np.split(numbers.reshape(-1), [len(ys[0])])[: len(ys)], tuple(str(kind) for kind in kinds)
+    return np.split(numbers.reshape(-1), [len(ys[0])])[: len(ys)], tuple(map(_class_name, kinds))
+
+
+def _class_name(kind: Any) -> str:
+    return kind.decode(errors="replace") if isinstance(kind, bytes) else str(kind)

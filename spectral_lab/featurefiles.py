@@ -13,6 +13,7 @@ import os
 import warnings
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -26,7 +27,7 @@ def digest(values: Tensor) -> str:
     """SHA-256 of the numbers of a tensor, their type and shape."""
     found = hashlib.sha256(f"{values.dtype} {tuple(values.shape)}".encode())
     for part in values.detach().split(1024):
-        found.update(part.cpu().contiguous().numpy().tobytes())
+        found.update(part.cpu().contiguous().view(torch.uint8).numpy().tobytes())  # NumPy has no bfloat16
     return found.hexdigest()
 
 

@@ -104,8 +104,16 @@ def read_folder(folder: Path, size: tuple[int, int] | None, mode: str | None, li
 
 
 def inside(folder: Path) -> list[Path]:
-    """What lies in a folder, by name, but for what the system has put there."""
-    return sorted(path for path in folder.iterdir() if path.name[0] != "." and path.name.lower() not in LITTER)
+    """What lies in a folder, by name, but for what the system has put there.
+
+    Raises:
+        ValueError: a link that leads nowhere; what it stood for, an image or a class, would be missed.
+    """
+    found = sorted(path for path in folder.iterdir() if path.name[0] != "." and path.name.lower() not in LITTER)
+    for path in found:
+        if path.is_symlink() and not path.exists():
+            raise ValueError(f"{path} is a link to {path.readlink()}, where nothing is; mend it, or take it away")
+    return found
 
 
 def folders_in(folder: Path) -> dict[str, Path]:
@@ -115,7 +123,8 @@ def folders_in(folder: Path) -> dict[str, Path]:
         ValueError: there are such images, or no sub-folders.
     """
     entries = inside(folder)
-    loose = [path for path in entries if path.is_file() and path.suffix.lower() in Image.registered_extensions()]
+    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}  # not .pdf
+    loose = [path for path in entries if path.is_file() and path.suffix.lower() in endings]
     if loose:
         raise ValueError(f"{loose[0]} is in no class; wanted one sub-folder of {folder} for each class, the images in those")
     found = {path.name: path for path in entries if path.is_dir()}
@@ -171,7 +180,7 @@ def common_mode(files: Sequence[Path], mode: str | None) -> str:
     return mode or ("grey" if modes <= GREY else "RGB")
 
 
-def check_memory(folder: Path, n: int, size: tuple[int, int], mode: str, limit: int | None) -> None:
+def check_memory(path: Path, n: int, size: tuple[int, int], mode: str, limit: int | None) -> None:
     """Refuse more images than there is memory for, before they are read.
 
     Raises:
@@ -181,7 +190,7 @@ def check_memory(folder: Path, n: int, size: tuple[int, int], mode: str, limit: 
     wanted, free = rows * Image.getmodebands(MODES[mode]) * size[0] * size[1] * BYTES, psutil.virtual_memory().available
     if wanted > free:
         raise MemoryError(
-            f"{rows:,} images of {size[0]} × {size[1]} in {folder} need about {wanted / 2**30:,.1f} GiB; "
+            f"{rows:,} images of {size[0]} × {size[1]} in {path} need about {wanted / 2**30:,.1f} GiB; "
             f"{free / 2**30:,.1f} GiB are free. Give a smaller size=(height, width), a limit=, or mode='grey'"
         )
 

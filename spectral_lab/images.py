@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from spectral_lab import datasets
 from spectral_lab.datasets import Dataset
-from spectral_lab.imagefiles import MODES, read_folder
+from spectral_lab.imagefiles import MODES, check_memory, read_folder
 
 PARTS = ("x_train", "x_validation", "x_test")
 LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in grey, as Pillow's
@@ -123,13 +123,14 @@ def from_npz(path: Path, size: tuple[int, int] | None, mode: str | None, **optio
 
     Raises:
         ValueError: no .npz file, no images, or values that an image cannot have; each names the file.
+        MemoryError: stretched to the size they would not fit.
     """
     try:
         made = datasets.load(path, classes=True, **options)
     except ValueError as error:
         raise ValueError(str(error) if path.name in str(error) else f"{path.name}: {error}") from error
-    for part in PARTS:
-        x = getattr(made, part)
+    inputs = [getattr(made, part) for part in PARTS]
+    for part, x in zip(PARTS, inputs, strict=True):
         if x.dim() != 4:
             raise ValueError(f"{path.name} has rows of shape {tuple(x.shape[1:])}; wanted images (n, h, w) or (n, h, w, c)")
         if len(x) and not 0 <= float(x.min()) <= float(x.max()) <= 1:
@@ -137,7 +138,10 @@ def from_npz(path: Path, size: tuple[int, int] | None, mode: str | None, **optio
                 f"{part} of {path.name} has values from {float(x.min()):g} to {float(x.max()):g}; wanted bytes (uint8), or "
                 "numbers in [0, 1]: divide whole numbers by the largest that they can be, 255 or 65535"
             )
-    return with_inputs(made, [of_form(getattr(made, part), size, mode) for part in PARTS])
+    if size is not None:
+        common = mode or ("grey" if made.x_train.shape[1] == 1 else "RGB")
+        check_memory(path, sum(map(len, inputs)), size, common, None)
+    return with_inputs(made, [of_form(x, size, mode) for x in inputs])
 
 
 def of_form(x: Tensor, size: tuple[int, int] | None, mode: str | None) -> Tensor:

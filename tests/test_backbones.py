@@ -270,6 +270,15 @@ def test_what_was_read_is_no_view_of_the_file(eye, tmp_path):
     assert_close(again, first, **EXACT)
 
 
+def test_images_of_any_float_type_are_kept(eye, tmp_path):
+    x = images()
+    for dtype in (torch.bfloat16, torch.float16, torch.float64):
+        found = [extract_features(x.to(dtype), eye, cache=tmp_path) for _ in range(2)]
+        assert_close(found[0], x.to(dtype).float().mean((2, 3)))
+        assert_close(found[0], found[1], **EXACT)
+    assert Eye.loaded == 3
+
+
 def test_the_order_of_the_images_counts(eye, tmp_path):
     extract_features(images(), eye, cache=tmp_path)
     assert_close(extract_features(images().flip(0), eye, cache=tmp_path), images().flip(0).mean((2, 3)))

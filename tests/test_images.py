@@ -136,6 +136,7 @@ def test_what_the_system_leaves_in_folders_is_passed_over(tmp_path):
     (tmp_path / ".ipynb_checkpoints").mkdir()
     (tmp_path / "cat" / ".ipynb_checkpoints").mkdir()
     (tmp_path / "README.txt").write_text("beside the classes, anything but images may lie")
+    (tmp_path / "about.pdf").write_bytes(b"%PDF: Pillow writes such files, but reads none")
     assert len(rows(load_images(tmp_path))[0]) == 20
 
 
@@ -260,6 +261,11 @@ BAD = {
     ),
     "a class without images": (lambda p: (p / "owl").mkdir(), r"owl is a class without images; put some in, or take"),
     "a class with litter only": (lambda p: paint(p / "owl/.a.png"), r"owl is a class without images"),
+    "a link to nothing": (
+        lambda p: (p / "cat/link.png").symlink_to(p / "away.png"),
+        r"cat/link\.png is a link to .*away\.png, where nothing is; mend it, or take it away",
+    ),
+    "a class that is a link to nothing": (lambda p: (p / "owl").symlink_to(p / "away"), r"owl is a link to .*away, where"),
     "folders in a class": (lambda p: paint(p / "cat/more/1.png"), r"cat has the sub-folder more; wanted images only"),
     "images beside the classes": (lambda p: paint(p / "loose.JPG"), r"loose\.JPG is in no class; wanted one sub-folder of"),
     "train without test": (lambda p: paint(p / "train/cat/1.png"), r"sub-folders cat, dog, train; wanted train and test"),
@@ -319,6 +325,11 @@ def test_more_images_than_there_is_memory_for_are_refused_before_they_are_read(t
     load_images(tmp_path)
     free["bytes"] = need // 2
     load_images(tmp_path, limit=3)
+
+
+def test_arrays_that_would_not_fit_when_they_are_stretched_are_refused(tmp_path):
+    with pytest.raises(MemoryError, match=r"30 images of 100000 × 200000 in .*mine\.npz need .* GiB; .*Give a smaller size="):
+        load_images(saved(tmp_path / "mine.npz"), size=(100_000, 200_000))
 
 
 def test_what_no_file_may_do_is_raised_as_it_is(tmp_path):
@@ -414,6 +425,12 @@ def test_grey_arrays_become_rgb_and_transparent_ones_white(tmp_path):
     clear = load_images(saved(tmp_path / "clear.npz", np.concatenate([BYTES, np.zeros((N, H, W, 1), np.uint8)], 3)))
     assert clear.x_train.shape[1:] == (3, H, W)
     assert float(clear.x_train.min()) == 1
+
+
+def test_classes_in_bytes_have_the_names_of_those_in_words(tmp_path):
+    words = np.array(["cat", "dög", "owl"])[np.arange(N) % 3]
+    for y in (words, np.char.encode(words, "utf-8")):
+        assert load_images(saved(tmp_path / "mine.npz", y=y)).classes == ("cat", "dög", "owl")
 
 
 def test_more_than_twenty_classes_are_classes(tmp_path):
