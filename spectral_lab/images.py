@@ -61,7 +61,7 @@ def load_images(
         FileNotFoundError: nothing is at the path.
         ValueError: an option out of its range; a folder without classes, a class without images or without training images;
             a file that is no image, is damaged, has another size than the first one, more than 8 bits a channel, or so many
-            pixels that it may be an attack; arrays with other values than those of images.
+            pixels that it may be an attack; arrays with other values than those of images; nothing but black images.
         MemoryError: the images would not fit into the memory that is free.
     """
     datasets.check_options(validation, limit)
@@ -75,6 +75,7 @@ def load_images(
     else:
         raise FileNotFoundError(f"{path} is not there; wanted a folder with one sub-folder a class, or an .npz file")
     check_classes(made, path)
+    check_light(made, path)
     return with_inputs(made, [getattr(made, part).flatten(1) for part in PARTS]) if flat else made
 
 
@@ -113,6 +114,19 @@ def check_classes(data: Dataset, path: Path) -> None:
                 f"{path}: the {part} part has images of {data.classes[missing[0]]!r}, a class without training images; "
                 "add images of that class, raise limit, or take another seed"
             )
+
+
+def check_light(data: Dataset, path: Path) -> None:
+    """Refuse images that are as good as black: bytes that mean 0 and 1.
+
+    Raises:
+        ValueError: no value in the training part is larger than the smallest byte that is not 0.
+    """
+    if float(data.x_train.max()) < 1.5 / 255:
+        raise ValueError(
+            f"{path}: no value of the training images is above 1 of 255; they are black, or bytes that mean 0 and 1. "
+            "If so, multiply them by 255, or save arrays of truth values"
+        )
 
 
 # ---------------------------------------------------------------- arrays

@@ -469,6 +469,19 @@ def test_arrays_that_are_no_images_are_refused_with_the_name_of_the_file(tmp_pat
         load_images(saved(tmp_path / "mine.npz", x))
 
 
+def test_bytes_that_mean_nought_and_one_are_refused_and_truth_values_are_images(tmp_path):
+    marks = BYTES[..., 0] > 128
+    with pytest.raises(ValueError, match=r"mine\.npz: no value of the training images is above 1 of 255; .*multiply .* by 255"):
+        load_images(saved(tmp_path / "mine.npz", marks.astype(np.uint8)))
+    for k, pixels in enumerate(marks):
+        (tmp_path / "marks" / str(k % 2)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "marks" / str(k % 2) / f"{k}.png")
+    with pytest.raises(ValueError, match=r"marks: no value of the training images is above 1 of 255"):
+        load_images(tmp_path / "marks")
+    for whole in (marks, marks.astype(np.float32), marks.astype(np.uint8) * 2):
+        load_images(saved(tmp_path / "mine.npz", whole))
+
+
 def test_a_bad_test_part_is_named(tmp_path):
     arrays = {"x_train": BYTES, "y_train": Y, "x_test": BYTES * 1.0, "y_test": Y}
     with pytest.raises(ValueError, match=r"x_test of mine\.npz has values from 0 to 255"):
