@@ -163,9 +163,10 @@ class DatasetRows:
 
     def __init__(self, dataset: Dataset[Any], like: Tensor) -> None:
         if isinstance(dataset, IterableDataset) or not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+            cure = "; of data in parts give x_train and y_train" if hasattr(dataset, "x_train") else ""
             raise TypeError(
                 f"the data are of the kind {type(dataset).__name__}; wanted two tensors, or a map-style dataset, which has "
-                "__len__ and __getitem__: the order of its items is drawn here"
+                f"__len__ and __getitem__: the order of its items is drawn here{cure}"
             )
         if len(dataset) == 0:
             raise ValueError("the dataset has no items; wanted one at least")

@@ -161,7 +161,10 @@ def classes_of(folder: Path) -> dict[str, list[Path]]:
         found[name] = inside(path)
         deeper = [file.name for file in found[name] if not file.is_file()]
         if deeper:
-            raise ValueError(f"{path} has the sub-folder {deeper[0]}; wanted images only. Move them up, or take it away")
+            raise ValueError(
+                f"{path} has the sub-folder {deeper[0]}; wanted images only. Move them up, or take it away; parts are called "
+                "train and test"
+            )
         if not found[name]:
             raise ValueError(f"{path} is a class without images; put some in, or take the folder away")
     return found

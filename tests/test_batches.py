@@ -12,7 +12,7 @@ from torch import nn
 from torch.testing import assert_close
 from torch.utils.data import IterableDataset, Subset, TensorDataset
 
-from spectral_lab import SpectralNet, alpha_beta, train
+from spectral_lab import SpectralNet, alpha_beta, datasets, train
 from spectral_lab.batches import Batches, DatasetRows, TensorRows, bad_rows, check_rows, parts, rows_of
 
 EXACT = {"rtol": 0, "atol": 0}
@@ -163,6 +163,11 @@ REFUSED = {
         r"x is of the kind TensorDataset and y is given too; wanted two tensors, or a dataset of pairs alone",
     ),
     "a tensor without targets": (lambda: (torch.ones(3, 2), None), TypeError, "y is of the kind NoneType; wanted a tensor of"),
+    "data in three parts": (
+        lambda: (datasets.load("digits"), None),
+        TypeError,
+        "kind Dataset; .* of data in parts give x_train and y_train",
+    ),
     "no items": (lambda: (Items(), None), ValueError, "the dataset has no items"),
     "no pair": (lambda: (Items(torch.ones(2)), None), ValueError, r"item 0 .* is a Tensor; wanted a pair \(input, target\)"),
     "a triple": (lambda: (Items((1.0, 2.0, 3.0)), None), ValueError, r"item 0 of the dataset is a tuple of 3; wanted a pair"),

@@ -267,6 +267,10 @@ BAD = {
     ),
     "a class that is a link to nothing": (lambda p: (p / "owl").symlink_to(p / "away"), r"owl is a link to .*away, where"),
     "folders in a class": (lambda p: paint(p / "cat/more/1.png"), r"cat has the sub-folder more; wanted images only"),
+    "parts of another name": (
+        lambda p: paint(p / "Testing/cat/1.png"),
+        r"Testing has the sub-folder cat; wanted images only\. .*; parts are called train and test",
+    ),
     "images beside the classes": (lambda p: paint(p / "loose.JPG"), r"loose\.JPG is in no class; wanted one sub-folder of"),
     "train without test": (lambda p: paint(p / "train/cat/1.png"), r"sub-folders cat, dog, train; wanted train and test"),
 }
