@@ -29,7 +29,7 @@ BYTES = 6  # needed for a value while images of bytes become floats
 SHOWN = 200  # files from which on a progress bar is shown
 BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # What Pillow raises for files that end too early, or go on as something else than they begin.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, RuntimeError, struct.error)
 
 
 # ---------------------------------------------------------------- folders

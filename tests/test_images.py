@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 from torch.testing import assert_close
 
 from spectral_lab import datasets, imagefiles
@@ -357,6 +357,21 @@ def test_a_file_with_one_wrong_byte_is_read_or_named(tmp_path_factory, place, va
         except ValueError as error:
             said = str(error)
     assert path.name in said
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_an_avif_with_one_wrong_byte_in_its_head_is_read_or_named(tmp_path):
+    path = tmp_path / "one.avif"  # its decoder has errors of its own kind
+    noise(path, 1, size=(20, 20))
+    whole = path.read_bytes()
+    for place in range(8, 300):
+        path.write_bytes(whole[:place] + b"\0" + whole[place + 1 :])
+        said = path.name
+        try:
+            read_image(path, "RGB", (20, 20))
+        except ValueError as error:
+            said = str(error)
+        assert path.name in said
 
 
 # ---------------------------------------------------------------- options
