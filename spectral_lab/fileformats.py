@@ -121,7 +121,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         try:
             with np.load(file, allow_pickle=False) as stored:
                 return {key: stored[key] for key in stored.files}
-        except DAMAGE as error:
+        except (*DAMAGE, OSError, RuntimeError) as error:  # an archive whose head was damaged, or with a password
             raise ValueError(f"{name} is damaged: {error}") from error
         except ValueError as error:
             raise ValueError(f"{name} cannot be read: {error}. Objects can hold code; save arrays") from error

@@ -161,3 +161,18 @@ def test_an_npz_file_with_a_flipped_bit_is_damaged(tmp_path):
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.npz is damaged: Bad CRC-32"):
         read_npz(tmp_path / "a.npz")
+
+
+# In a zip archive the flags of a file, the kind of its compression, and where the list of the files begins.
+HEADS = {"encrypted": (b"PK\1\2", 8, 1), "packed otherwise": (b"PK\1\2", 10, 9), "before its beginning": (b"PK\5\6", 16, 1)}
+
+
+@pytest.mark.parametrize(("head", "place", "change"), HEADS.values(), ids=HEADS)
+def test_an_npz_that_cannot_be_unpacked_is_named(tmp_path, head, place, change):
+    path = tmp_path / "odd.npz"
+    np.savez(path, x=np.arange(3))
+    content = bytearray(path.read_bytes())
+    content[content.index(head) + place] += change
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"odd\.npz is damaged"):
+        read_npz(path)
