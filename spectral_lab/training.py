@@ -73,8 +73,9 @@ def train(
     PyTorch's global generator.  With them a run that is taken up again goes on to other bits.
 
     Args:
-        network: any module; it takes steps in train() mode and is measured in eval() mode.  ρ acts on a SpectralNet's trainable
-            eigenvalues of the input and the hidden layers; likewise if there is one, and not more, inside the network.
+        network: any module; it takes steps in train() mode and is measured in eval() mode.  Of a network in train() mode, parts
+            that stand in eval() mode stay in it, as a frozen backbone with batch norm should.  ρ acts on a SpectralNet's
+            trainable eigenvalues of the input and the hidden layers; likewise if there is one, and not more, inside of it.
         x, y: data, one row a sample; moved to the network's device and float type.  Instead, ``x`` alone: a map-style
             ``torch.utils.data.Dataset`` of (input, target) pairs, which are read when their batch comes.
         steps, epochs: how long; exactly one of the two.
