@@ -21,8 +21,9 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[str], object
         with open(temporary, "xb") as file:
             rights = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         write(temporary)
-        os.chmod(temporary, rights)
         with open(temporary, "rb+") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) != rights:  # some file systems know no rights, and no chmod
+                os.chmod(temporary, rights)
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
