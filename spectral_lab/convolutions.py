@@ -117,12 +117,15 @@ class SpectralConv2d(nn.Module):
     def student(cls, in_channels: int, out_channels: int, kernel_size: Pair, *args: Any, **options: Any) -> SpectralConv2d:
         r"""Student, Suppl. B.2: :math:`\lambda^{in} = 0` stays, :math:`\lambda^{out}`, the relevance, and φ are trained.
 
-        :math:`\lambda^{out}` starts at 1, φ with Glorot's variance 2/(n_in + n_out): the links of a filter and of a channel.
+        :math:`\lambda^{out}` starts at 1, φ with Glorot's variance 2/(n_in + n_out): the links of a filter and of a channel,
+        which reach no further than their group.
         """
+        groups = options.get("groups", args[3] if len(args) > 3 else 1)  # behind stride, padding and dilation
         check_size("in_channels", in_channels, "channels")
         check_size("out_channels", out_channels, "filters")
+        check_size("groups", groups, "groups")
         height, width = _pair("kernel_size", kernel_size)
-        variance = 2 / ((in_channels + out_channels) * height * width)
+        variance = 2 * groups / ((in_channels + out_channels) * height * width)
         start = Start(eigenvalues_in=0.0, eigenvalues_out=1.0, weight_variance=variance)
         options = {"start": start} | options
         return cls(in_channels, out_channels, kernel_size, *args, train_eigenvalues_in=False, **options)
@@ -237,9 +240,10 @@ class SpectralConv2d(nn.Module):
 
         with the norm's running mean μ and variance σ², so it is the function that both compute in evaluation mode, up to
         rounding.  Network slimming (Liu et al. 2017) trains with ρ Σ|γ| and removes the filters of the smallest |γ|: that is
-        the L1 penalty on :math:`\lambda^{out}` and the ranking by its size (Student, Suppl. B.2).  One thing differs in
+        the L1 penalty on :math:`\lambda^{out}` and the ranking by its size (Student, Suppl. B.2).  Two things differ in
         training: γ moves the offset (b - μ)/σ along, :math:`\lambda^{out}` leaves it in the bias,
-        :math:`\partial_\gamma = \partial_{\lambda^{out}} + \frac{b-\mu}{\sqrt{\sigma^2+\epsilon}}\,\partial_b`.
+        :math:`\partial_\gamma = \partial_{\lambda^{out}} + \frac{b-\mu}{\sqrt{\sigma^2+\epsilon}}\,\partial_b`; and the norm takes μ
+        and σ of each batch, which follow w, so that the size of w means nothing, but that of φ does.
 
         Args:
             conv, norm: stay as they are; where w, γ or both biases are frozen, so is what is made of them.

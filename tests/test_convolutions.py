@@ -279,6 +279,15 @@ def test_the_student_starts_with_glorots_variance():
     assert_close(SpectralConv2d.student(32, 64, 5, generator=seeded()).weight.var(), wanted.var(), rtol=0.05, atol=0)
 
 
+def test_a_students_filter_in_groups_starts_like_the_one_convolution_that_each_group_is():
+    alone = SpectralConv2d.student(8, 16, 5, generator=seeded()).eigenvectors
+    for grouped in (SpectralConv2d.student(32, 64, 5, groups=4), SpectralConv2d.student(32, 64, 5, 1, 0, 1, 4)):
+        assert grouped.eigenvectors.shape == (64, 8, 5, 5)
+        assert_close(grouped.eigenvectors.var(), alone.var(), rtol=0.1, atol=0)
+    with pytest.raises(ValueError, match="groups = 0"):
+        SpectralConv2d.student(32, 64, 5, groups=0)
+
+
 @all_settings
 def test_numbers_come_from_the_generator_and_no_other(options):
     state = torch.get_rng_state()
