@@ -242,8 +242,8 @@ class SpectralConv2d(nn.Module):
         rounding.  Network slimming (Liu et al. 2017) trains with ρ Σ|γ| and removes the filters of the smallest |γ|: that is
         the L1 penalty on :math:`\lambda^{out}` and the ranking by its size (Student, Suppl. B.2).  Two things differ in
         training: γ moves the offset (b - μ)/σ along, :math:`\lambda^{out}` leaves it in the bias,
-        :math:`\partial_\gamma = \partial_{\lambda^{out}} + \frac{b-\mu}{\sqrt{\sigma^2+\epsilon}}\,\partial_b`; and the norm takes μ
-        and σ of each batch, which follow w, so that the size of w means nothing, but that of φ does.
+        :math:`\partial_\gamma = \partial_{\lambda^{out}} + \frac{b-\mu}{\sqrt{\sigma^2+\epsilon}}\,\partial_b`; and the norm
+        takes μ and σ of each batch, which follow w, so that the size of w means nothing, but that of φ does.
 
         Args:
             conv, norm: stay as they are; where w, γ or both biases are frozen, so is what is made of them.

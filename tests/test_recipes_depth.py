@@ -4,11 +4,12 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from spectral_lab.depth import DepthSearch
+from spectral_lab.depth import DepthSearch, linear_R2
 from spectral_lab.recipes import RECIPES, Done
 from spectral_lab.recipes.depth_figures import CASES, OURS
 from spectral_lab.recipes.depth_selection import KINDS, kinds
-from spectral_lab.recipes.depth_trials import SMALL, STATES, TABLE_4, run, run_together, state, trial
+from spectral_lab.recipes.depth_statistics import live_neurons, nodes_needed
+from spectral_lab.recipes.depth_trials import COLOURS, SMALL, STATES, TABLE_4, run, run_together, state, trial
 
 FIG_9, FIG_10, STATISTICS = (RECIPES[f"sparcs-{name}"] for name in ("fig-9", "fig-10", "depth-statistics"))
 SELECTION = RECIPES["depth-selection"]
@@ -21,7 +22,7 @@ def outcome(on=LAST, R2=0.98, **others):
     width = [20 * on[0], 30 * on[1]]
     made = {"on": list(on), "norms": norms, "R2": R2, "width": width, "loose_width": width, "live": [20 * on[0], 30 * any(on)]}
     lists = {
-        "eigenvalues": [[norms[0]] * 3, [norms[1]] * 3],
+        "eigenvalues": [[norm, -norm, norm] for norm in norms],
         "curves": {"kept": [0, 15, 30, 60], "removed": [3.0, 0.5, 0.04, 0.0], "zeroed": [3.0, 0.4, 0.04, 0.0]},
         "linear_R2": 0.74,
         "onset": 0.01,
@@ -67,6 +68,7 @@ def test_what_is_kept_is_that_of_the_trained_network():
     losses = search.zeroed(network, [3, 16])
     assert curves["zeroed"][3] == pytest.approx(losses[0] / losses[1] - 1, rel=1e-2)
     assert fits[0] == sum(found["width"]) == sum(measured["width"])
+    assert found["linear_R2"] == pytest.approx(linear_R2(*search.data()), rel=1e-4)
 
 
 def test_only_what_is_asked_for_is_kept():
@@ -78,7 +80,9 @@ def test_only_what_is_asked_for_is_kept():
 
 def test_figs_9_and_10_share_their_trials_and_the_statistics_have_every_seed():
     for scale in FIG_9.settings:
-        assert FIG_9.trials(FIG_9.setting(scale)) == FIG_10.trials(FIG_10.setting(scale))
+        made = FIG_9.trials(FIG_9.setting(scale))
+        assert made == FIG_10.trials(FIG_10.setting(scale))
+        assert all(("eigenvalues" in one["keep"]) == (one["search"]["seed"] < FIG_9.setting(scale)["shown"]) for one in made)
         points = [str(one["search"]) for one in STATISTICS.trials(STATISTICS.setting(scale))]
         assert len(set(points)) == len(points)
 
@@ -139,6 +143,14 @@ def test_the_width_of_fig_10_is_some_thirty_nodes_and_eigenvalues():
     assert list(verdicts(FIG_10, cases(outcome(curves=wide), outcome())).values()) == [False, True, *others]
 
 
+def test_the_lines_of_figs_9_and_10_tell_ratios_and_widths_of_all_seeds():
+    made = (outcome(norms=[0.01, 1.0]), outcome(norms=[0.01, 3.0], width=[4, 40], loose_width=[2, 10]))
+    line = FIG_9.findings(cases(*made))[3]
+    assert line.ours == "2e+02 in the median (1e+02 to 3e+02): the last layer alone in 2 of 2"
+    line = FIG_10.findings(cases(*made))[1]
+    assert line.ours == "37 (30 to 44), by layer 2 + 35 (if R² may fall by 0.01: 21 (12 to 30))"
+
+
 def many(plain=LAST, with_bias=LAST, squared=LAST, **others):
     """Five seeds of every column of the statistics."""
     columns = {("l2_norm", False): plain, ("l2_norm", True): with_bias, ("l1", False): LAST, ("l2_squared", False): squared}
@@ -158,6 +170,7 @@ def many(plain=LAST, with_bias=LAST, squared=LAST, **others):
         ({"plain": FIRST}, [1, 2, 6, 7]),
         ({"plain": BOTH}, [0, 1, 2, 6, 7]),
         ({"width": [0, 60]}, [2]),
+        ({"width": [0, 10]}, [2]),
         ({"with_bias": NONE}, [3, 8, 9]),
         ({"squared": BOTH}, [4, 12, 13]),
     ],
@@ -187,6 +200,7 @@ def test_a_network_of_B_blocks_has_one_hidden_layer_less_and_a_trial_for_each_se
     assert {len(one["search"]["hidden"]) + 1 for one in trials} == {4, 5, 6, 7, 8}
     assert {one["search"]["layers"] for one in trials} == {1, 2}
     assert len({one["search"]["seed"] for one in trials}) >= 5
+    assert not any(one["search"]["bias"] for one in trials)
 
 
 def test_a_task_of_two_relus_is_what_its_trials_train_on():
@@ -228,6 +242,17 @@ def test_the_findings_on_depth_can_go_either_way(options, places):
     assert two_relus == [True, True, True, True, False]  # its last layer but one lives on what it hears
 
 
+def test_what_is_said_of_depth_names_B_and_the_worst_network():
+    done = selected()
+    done[1] = Done(done[1].trial, done[1].outcome | {"R2": 0.98})
+    said = [finding.ours for finding in SELECTION.findings(done)][:5]
+    assert said == ["2 of 2; worst 0.980", "2 of 2", "2 of 2", "1 at 4", "1 at 4"]
+    done[1].trial["search"] = done[1].trial["search"] | {"hidden": [9] * 4}
+    both, *_, alive = SELECTION.findings([done[0], Done(done[1].trial, done[1].outcome | {"live": [1, 1, 1, 1]})])
+    assert both.agrees
+    assert (alive.ours, alive.agrees) == ("1 at 4, 4 at 5", False)
+
+
 # ---------------------------------------------------------------- pictures
 
 
@@ -239,27 +264,52 @@ def test_fig_9_has_a_row_for_each_case_and_all_nodes_of_the_seeds_that_were_kept
     assert len(figure.axes) == 3 * len(CASES)
     nodes = [sum(bar.get_height() for bar in ax.patches) for ax in figure.axes]
     assert nodes == [3, 3, 6, *[6, 6, 12] * (len(CASES) - 1)]
+    first, last = (next(bar for bar in ax.patches if bar.get_height()) for ax in figure.axes[:2])
+    assert first.get_x() < 0.005 < first.get_x() + first.get_width() < last.get_x() < 1.2
+
+
+def legend(figure):
+    """The entries of the legend below a picture."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_fig_10_has_a_curve_for_each_seed():
     figure = Figure(layout="constrained")
     FIG_10.draw(cases(), figure)
     assert len(figure.axes) == len(CASES)
+    assert legend(figure) == ["the last layer alone"]
     curves = outcome()["curves"]
     for ax in figure.axes:
         drawn = [line for line in ax.lines if len(line.get_xdata()) > 2]
         assert [list(line.get_ydata()) for line in drawn] == [curves["removed"]] * 2 + [curves["zeroed"]] * 2
         assert [line.get_linestyle() for line in drawn] == ["-", "-", ":", ":"]
+        assert {line.get_color() for line in drawn} == {COLOURS["the last layer alone"]}
 
 
 def test_the_bars_of_the_statistics_are_shares_of_the_seeds():
-    done = many(plain=FIRST)
-    done[:2] = [Done(one.trial, outcome(LAST)) for one in done[:2]]
+    done = many(plain=FIRST, onset=0.02)
+    done[:2] = [Done(one.trial, outcome(LAST, onset=0.05)) for one in done[:2]]
     figure = Figure(layout="constrained")
     STATISTICS.draw(done, figure)
+    levels = [[line.get_xdata()[0] for line in ax.lines] for ax in figure.axes[:4]]
+    assert levels == [[0.02], [0.02], [], []]  # only of a norm it is known up to which ρ the perceptron holds
+    assert figure.axes[8].get_ylabel() == "nodes needed, both layers"
     bars = figure.axes[0].patches
     assert [bar.get_height() for bar in bars] == [0, 0.4, 0, 0.6, 0, 0, 0, 1]
     assert [bar.get_y() for bar in bars][:4] == [0, 0, 0.4, 0.4]
+
+
+def test_live_neurons_and_nodes_are_means_and_deviations_over_the_seeds():
+    several = [outcome(BOTH, width=[3, 4], loose_width=[1, 1]), outcome(LAST, width=[0, 5], loose_width=[0, 4])]
+    by_rho = {1e-3: several, 1e-2: [outcome(LAST, width=[0, 8], loose_width=[0, 6])]}
+    live, nodes = live_neurons(by_rho), nodes_needed(by_rho)
+    assert {name: means for name, (_, means, _) in live.items()} == {
+        "first hidden layer": [10, 0],
+        "last hidden layer": [30, 30],
+    }
+    assert {name: means for name, (_, means, _) in nodes.items()} == {"5 % more loss": [6, 8], "0.01 less of R²": [3, 6]}
+    rhos, _, deviations = nodes["5 % more loss"]
+    assert (rhos, deviations) == ([1e-3, 1e-2], [pytest.approx(2**0.5), 0])
 
 
 def test_the_picture_of_depth_has_a_square_for_each_layer_and_the_depth_of_each_network():
@@ -271,3 +321,6 @@ def test_the_picture_of_depth_has_a_square_for_each_layer_and_the_depth_of_each_
     assert colours[0] == colours[1] != colours[2]
     assert [text.get_text() for text in first.texts] == ["2", "2"]
     assert [text.get_text() for text in second.texts] == ["3", "3"]
+    assert [label.get_text() for label in first.get_xticklabels()] == ["2", "3", "4"]  # the input is layer 1
+    assert first.get_title() == "$B = 4$, $R^2$ 0.990"
+    assert legend(figure) == list(KINDS)
