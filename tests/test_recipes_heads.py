@@ -291,6 +291,21 @@ def test_two_clusters_and_compaction_are_judged():
     assert [finding.agrees for finding in eigenvalue_findings(quiet)[:2]] == [False, False]
 
 
+@pytest.mark.parametrize(("left", "agrees"), [(1, True), (0, False), (6, False)])
+def test_an_architecture_is_compact_if_some_neurons_stay_and_less_than_half_of_them(left, agrees):
+    some = {"hidden": left, "parameters": 9, "accuracy": 0.7}
+    done = trained([0.6], [0.7], history={"accuracy": [0.7], "removed": [0.7], "live": [left]}, without_small=some)
+    live, _, small = eigenvalue_findings(done)[2:]
+    assert live.agrees == small.agrees == agrees
+    assert small.ours == f"0.0000 ± 0.0000 is lost; {left}, {left} of 12 neurons are left"
+
+
+def test_neurons_that_grow_with_one_seed_only_are_not_what_the_paper_sees():
+    done = trained([0.6], [0.7])
+    done[-1].outcome["history"] = done[-1].outcome["history"] | {"live": [0]}
+    assert not eigenvalue_findings(done)[2].agrees
+
+
 def test_the_table_has_a_row_for_each_of_the_three():
     found = rows(GAIN)
     assert all(len(row) == len(HEADER) for row in found)

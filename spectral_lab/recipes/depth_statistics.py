@@ -135,7 +135,7 @@ def statistics_findings(done: Sequence[Done]) -> list[Finding]:
         Finding(
             "its width, in the median, for a task of one layer",
             "30 for 20",
-            f"{median(wide):g} for {n}" if wide else "none",
+            f"{median(wide):g} for {n}, of {len(wide)} networks" if wide else "none",
             bool(wide) and n <= median(wide) < 2 * n,
         ),
         Finding(
