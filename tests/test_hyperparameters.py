@@ -80,6 +80,14 @@ def test_numbers_are_the_same_up_to_the_rounding_of_a_float32():
     assert not same([200], [200, 200])
 
 
+def test_yes_and_no_are_those_of_the_networks_also_where_the_paper_is_silent():
+    said = {finding.what: finding.ours for finding in TABLES.findings([])}
+    assert said["Table 3: λ₁ trained"] == said["Table 3: bias node"] == "class: yes; paper: yes"
+    assert said["Table 4: λ₁ trained"] == said["Table 5: λ₁ trained"] == "class: no; paper: no"
+    (bias,) = (row for row in tables()["Table 4"] if row.name == "bias node")
+    assert dict(bias.ours) == {"class": False, "paper": False}
+
+
 def test_the_picture_marks_what_differs_from_the_paper():
     figure = Figure()
     TABLES.draw([], figure)
@@ -89,3 +97,5 @@ def test_the_picture_marks_what_differs_from_the_paper():
     short, long = (texts[rows["epochs"], column] for column in (2, 3))
     assert (short.get_text(), long.get_text()) == ("120", "180")
     assert short.get_color() != long.get_color() == texts[rows["learning rate"], 1].get_color()
+    marked = {name for name, k in rows.items() if texts[k, 2].get_color() == short.get_color()}
+    assert marked == {"learning rate", "batch size", "epochs", "points to train on"}

@@ -139,6 +139,7 @@ def test_the_width_of_fig_10_is_some_thirty_nodes_and_eigenvalues():
     others = [True] * 2 * (len(CASES) - 1)
     assert all(verdicts(FIG_10, cases()).values())
     assert list(verdicts(FIG_10, cases(outcome(), outcome(width=[0, 55]))).values()) == [True, False, *others]
+    assert list(verdicts(FIG_10, cases(outcome(), outcome(width=[0, 15]))).values()) == [True, False, *others]
     wide = {"kept": [0, 30, 60], "removed": [3.0, 0.04, 0.0], "zeroed": [3.0, 0.06, 0.0]}
     assert list(verdicts(FIG_10, cases(outcome(curves=wide), outcome())).values()) == [False, True, *others]
 
@@ -173,6 +174,7 @@ def many(plain=LAST, with_bias=LAST, squared=LAST, **others):
         ({"width": [0, 10]}, [2]),
         ({"with_bias": NONE}, [3, 8, 9]),
         ({"squared": BOTH}, [4, 12, 13]),
+        ({"R2": 0.9}, [0, 1, 2, *range(4, 14)]),  # what has not learned the task is no witness
     ],
 )
 def test_the_findings_over_seeds_can_go_either_way(options, places):
@@ -181,10 +183,20 @@ def test_the_findings_over_seeds_can_go_either_way(options, places):
     assert [k for k, agrees in enumerate(found) if not agrees] == places
 
 
+def test_a_layer_is_asked_for_with_a_bias_node_at_table_4s_rho_only():
+    done = [
+        Done(one.trial, outcome(NONE)) if one.trial["search"]["bias"] and one.trial["search"]["rho"] != TABLE_4 else one
+        for one in many()
+    ]
+    found = STATISTICS.findings(done)
+    assert (found[3].ours, found[3].agrees) == ("5 of 5", True)
+    assert found[2].ours == "30 for 20, of 10 networks"
+
+
 def test_the_line_of_a_case_counts_its_seeds_and_gives_medians():
     done = many()
     done[:2] = [Done(one.trial, outcome(FIRST, R2=0.95, width=[50, 4], loose_width=[9, 1])) for one in done[:2]]
-    done[2] = Done(done[2].trial, outcome(width=[1, 33], loose_width=[0, 12]))
+    done[2] = Done(done[2].trial, outcome(R2=0.99, width=[1, 33], loose_width=[0, 12]))
     line = STATISTICS.findings(done)[6]
     states, width, fit = line.ours.rsplit("; ", 2)
     assert states == "the last layer alone in 3 of 5; the first, and the last hears it in 2 of 5"

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from spectral_lab import SpectralNet, alpha_beta, digits, structure, train
 from spectral_lab.recipes import RECIPES, Done
@@ -169,6 +170,12 @@ def test_networks_for_digits_come_out_together_as_train_would_train_them():
         assert digits_run(trial)["accuracy"] == pytest.approx(together["accuracy"], abs=0.01)
 
 
+def test_the_live_neurons_for_digits_are_those_of_each_network():
+    fixed = {"seed": 0, "hidden": 10, "epochs": 3}
+    strong, weak = digits_together([{"rho": 1.0, **fixed}, {"rho": 1e-4, **fixed}])
+    assert strong["live"] == 0 < weak["live"] <= 10
+
+
 def searched(accuracy, live):
     return [
         Done({"rho": rho, "seed": seed}, {"accuracy": a, "live": n})
@@ -184,7 +191,24 @@ def searched(accuracy, live):
         ((0.98, 0.975, 0.97), (9, 4, 1), [False, True, True, True]),
         ((0.98, 0.975, 0.90), (9, 4, 0), [True, False, False, True]),
         ((0.98, 0.975, 0.97), (0, 4, 0), [True, True, True, False]),
+        ((0.98, 0.975, 0.97), (0, 0, 0), [True, True, True, False]),
+        ((0.98, 0.975, 0.97), (9, 14, 0), [True, True, True, False]),
     ],
 )
 def test_what_a_hidden_layer_is_worth_on_digits_can_go_either_way(accuracy, live, wanted):
     assert verdicts("digits-search", searched(accuracy, live)) == wanted
+
+
+def test_what_is_said_and_drawn_of_digits_are_means_and_deviations_over_the_seeds():
+    done = searched((0.98, 0.975, 0.97), (9, 4, 0))
+    done[-1].outcome["accuracy"] = 0.98  # the second seed at the strongest ρ
+    said = [finding.ours for finding in RECIPES["digits-search"].findings(done)]
+    assert said == ["0.0", "0.975 ± 0.007", "0.005 (ρ = 1e-03, 9 live neurons)", "9, 4, 0"]
+    figure = Figure()
+    RECIPES["digits-search"].draw(done, figure)
+    live, accuracy = figure.axes
+    assert list(live.lines[0].get_ydata()) == [9, 4, 0]
+    level, curve = accuracy.lines[:2]
+    assert list(level.get_ydata()) == [pytest.approx(0.975)] * 2
+    assert list(curve.get_ydata()) == pytest.approx([0.98, 0.975, 0.975])
+    assert list(curve.get_xdata()) == [1e-3, 1e-2, 1e-1]

@@ -112,6 +112,11 @@ def test_the_same_trial_gives_the_same_numbers(runs):
     assert again["eigenvalues"] == runs[SPARCS]["eigenvalues"]
 
 
+def test_every_seed_has_its_own_start():
+    first, second = (build(quick(SPARCS) | {"seed": seed}, 256, 10)[-1].eigenvectors[0] for seed in (1, 2))
+    assert not torch.equal(first, second)
+
+
 def test_a_sparcs_head_holds_more_memory_and_every_head_at_least_its_numbers_four_times(runs):
     peaks = {label: runs[label]["peak"] for label in HEADS}
     assert peaks[SPARCS] == pytest.approx(peaks[FREE], rel=0.05) and peaks[SPARCS] > peaks[LINEAR]  # noqa: PT018
@@ -178,6 +183,39 @@ def test_findings_say_the_numbers():
     assert said[3].startswith("3, 3, 3 of 12 live")
     assert said[4].startswith("8, 8, 8 of 12 live")
     assert said[5] == "the largest 0.002 of the smallest λ of the last layer, the median 0.00095 of the median"
+
+
+def changed(done, label, **history):
+    """The same, with another history of one head's first seed."""
+    place = next(k for k, one in enumerate(done) if one.trial["label"] == label)
+    outcome = done[place].outcome
+    done[place] = Done(done[place].trial, outcome | {"history": outcome["history"] | history})
+    return done
+
+
+def test_a_neuron_that_one_seed_recruits_is_told_and_one_that_a_seed_does_not_is_too():
+    recruited = findings(changed(made_up(0.6), SPARCS, live=[1, 1]))[2]
+    assert (recruited.ours.partition(" of")[0], recruited.agrees) == ("1, 0, 0", False)
+    some = UNTRAINED.findings(changed(made_up(0.65, removed=0.6, live=(0, 3)), SPARCS, live=[0, 0]))[1]
+    assert (some.ours, some.agrees) == ("0, 3, 3 of 12", False)
+
+
+def test_one_pass_is_told_from_all_of_them():
+    done = made_up(0.6)
+    for one in done:
+        if one.trial["label"] == SPARCS:
+            one.outcome["history"] |= {"accuracy": [0.7, 0.6], "removed": [0.5, 0.6]}
+            one.outcome["eigenvalues"]["2"] = {"hidden": [3.0, 0.5, 0.5], "last": [1.0, 1.0]}
+    found = findings(done)
+    assert [finding.agrees for finding in found] == [False, True, True, True, True, True]
+    assert found[2].ours.endswith("they bring +0.200 ± 0.000")
+    assert found[3].ours.endswith("they bring +0.000 ± 0.000")
+    figure = Figure(figsize=TABLE.size, layout="constrained")
+    TABLE.draw(done, figure)
+    _, *axes = figure.get_axes()
+    assert axes[0].get_xlim()[1] >= 3
+    largest = [max(bar.get_x() for bar in ax.patches if bar.get_height()) for ax in axes[:3]]
+    assert largest[0] < 0.5 < largest[1] < 1.5 < largest[2]
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,8 @@ def eigenvalue_findings(done: Sequence[Done]) -> list[Finding]:
         Finding(
             "median of the large |λ_2| over the mean |λ_3|",
             "the same order of magnitude",
-            (words(places, ".2f") if places else "there are none") + "; between 0 and 1, a neuron's kink, λ_2 (λ_3 - λ_2), is largest at 1/2",
+            (words(places, ".2f") if places else "there are none")
+            + "; between 0 and 1, a neuron's kink, λ_2 (λ_3 - λ_2), is largest at 1/2",
             0 < max(places, default=0) < 10,
         ),
         Finding("share of live neurons, by path strength", "a limited fraction", words(shares, ".3f"), limited(shares)),
