@@ -239,6 +239,14 @@ def eye():
     return Eye("resnet50", weights=None)
 
 
+def test_black_and_white_images_of_any_float_type_give_features_in_float32(eye):
+    x = images().round()
+    assert set(x.unique().tolist()) == {0, 1}
+    for dtype in (torch.float16, torch.float32, torch.float64):
+        found = extract_features(x.to(dtype), eye, cache=None)
+        assert_close(found, x.mean((2, 3)), **EXACT)
+
+
 def test_a_second_call_reads_the_file_of_the_first(eye, tmp_path):
     first = extract_features(images(), eye, cache=tmp_path)
     again = extract_features(images(), eye, cache=tmp_path)
@@ -259,6 +267,12 @@ def test_other_images_and_other_backbones_have_files_of_their_own(eye, tmp_path)
     found = [extract_features(x, backbone, cache=tmp_path) for x, backbone in calls]
     assert Eye.loaded == len(list(tmp_path.iterdir())) == len(calls)
     assert not torch.equal(found[0], found[-1])
+
+
+def test_the_same_bytes_of_another_shape_or_type_are_other_images():
+    x = torch.zeros(2, 1, 4, 6)
+    others = (x, x.mT, x.view(2, 1, 3, 8), x.view(torch.int32))
+    assert len({featurefiles.digest(values) for values in others}) == len(others)
 
 
 def test_what_was_read_is_no_view_of_the_file(eye, tmp_path):
@@ -294,6 +308,7 @@ def test_the_name_of_the_file_hangs_on_everything_that_the_features_hang_on(torc
         Backbone("resnet50"),
     ]
     assert len({str(kind.identity()) for kind in kinds}) == len(kinds)
+    assert kinds[3].identity()["torchvision"]  # random weights are drawn by its code
     assert Backbone("mobilenet_v2", "DEFAULT").identity() == Backbone("mobilenet_v2", "IMAGENET1K_V2", seed=5).identity()
 
 

@@ -27,6 +27,7 @@ MOST_TIME, MOST_MEMORY = 1.15, 1.25  # what counts as a modest increase
 TENTH = 0.1  # share of the epochs that counts as the beginning, or the end
 NEAR, FAR = 0.1, 0.4  # shares of the last layer's eigenvalues between which a histogram of two clusters has few
 SAME = 0.005  # accuracies that are no further apart count as the same
+KINK = "; between 0 and 1, a neuron's kink, λ_2 (λ_3 - λ_2), is largest at 1/2"
 
 
 # ---------------------------------------------------------------- outcomes
@@ -146,8 +147,7 @@ def eigenvalue_findings(done: Sequence[Done]) -> list[Finding]:
         Finding(
             "median of the large |λ_2| over the mean |λ_3|",
             "the same order of magnitude",
-            (words(places, ".2f") if places else "there are none")
-            + "; between 0 and 1, a neuron's kink, λ_2 (λ_3 - λ_2), is largest at 1/2",
+            (words(places, ".2f") if places else "there are none") + KINK,
             0 < max(places, default=0) < 10,
         ),
         Finding("share of live neurons, by path strength", "a limited fraction", words(shares, ".3f"), limited(shares)),
@@ -158,7 +158,7 @@ def eigenvalue_findings(done: Sequence[Done]) -> list[Finding]:
 
 def limited(shares: Sequence[float]) -> bool:
     """Whether some hidden neurons are meant, and less than half of them, with every seed."""
-    return 0 < min(shares) and max(shares) < 0.5
+    return min(shares) > 0 and max(shares) < 0.5
 
 
 def compaction_finding(outcomes: Sequence[Outcome], hidden: int, name: str, what: str) -> Finding:
