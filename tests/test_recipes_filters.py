@@ -7,6 +7,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from spectral_lab.convolutions import SpectralConv2d
+from spectral_lab.curves import pruning_curve
 from spectral_lab.recipes import RECIPES, Done
 from spectral_lab.recipes import filter_pruning as module
 from spectral_lab.recipes.filter_pruning import KINDS, STEPS, at_half, build, findings, fit, relevances, right, run
@@ -94,6 +95,9 @@ def test_the_outcome_is_that_of_copies_in_which_filters_are_switched_off(kind):
         assert values[-1] == pytest.approx(right(model, x_test, y_test), abs=1e-4)
     assert found["kept"] == sorted(set(found["kept"]))
     assert found["kept"][-1] == 1.0
+    for name, ranking in {"norm": "row_norm", "random": "random"}.items():
+        curve = pruning_curve(model, ranking, x_test, y_test, per_layer=True, numbers=range(1, 13), seed=3)
+        assert found["left"][name] == pytest.approx(curve.accuracy.tolist(), abs=1e-4)
     # a half by hand: λ or γ, and the β behind it, are 0 in the copy
     norms = [part for part in model if isinstance(part, nn.BatchNorm2d)]
     with torch.no_grad():
@@ -140,3 +144,4 @@ def test_the_picture_has_a_panel_for_every_case_and_says_what_the_images_are():
     lines = {line.get_label(): line.get_ydata().tolist() for line in figure.axes[1].lines}
     assert lines[r"$|\lambda^{out}|$"] == pytest.approx([0.805] * 3 + [0.9])
     assert len(lines) == 3
+    assert (lines[r"$\|w\|$"][0], lines["random"][0]) == (0.5, 0.3)
