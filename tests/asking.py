@@ -1,4 +1,4 @@
-"""What plays the browser's part in the tests: questions to a playground, and a check of each answer's form."""
+"""What plays the browser's part in the tests: questions to a widget, and a check of a playground's answers."""
 
 import json
 
@@ -7,6 +7,23 @@ import torch
 from spectral_lab.live.playground import Playground
 
 OWN = (torch.rand(20, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20.0))
+
+
+class Watched:
+    """In front of a widget whose browser is the clock: keeps what it sends, and asks as the browser does."""
+
+    def __init__(self, *arguments, **options):
+        self.sent, self.buffers = [], []
+        super().__init__(*arguments, **options)
+
+    def send(self, content, buffers=None):
+        self.sent.append(json.loads(json.dumps(content, allow_nan=False)))  # as the wire does it
+        self.buffers.append(buffers)
+
+    def ask(self, **question):
+        """Ask, and return the answer."""
+        self._on_message(self, question, [])
+        return self.sent[-1]
 
 
 def watched(**options):

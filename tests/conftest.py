@@ -1,5 +1,7 @@
 """Settings for all tests: hypothesis draws the same examples on every run and has no deadline."""
 
+import builtins
+
 import pytest
 from hypothesis import settings
 
@@ -18,3 +20,22 @@ def short_presets():
         for name, preset in PRESETS.items():
             patch.setitem(instrument.PRESETS, name, preset)
         yield
+
+
+@pytest.fixture
+def cell(monkeypatch):
+    """Pretends to run a notebook's cell: ``cell("id", n)`` is its n-th execution."""
+    from spectral_lab.live import cells
+
+    monkeypatch.setattr(cells, "_shown", {})
+
+    def enter(name, count):
+        class Shell:
+            execution_count = count
+
+            def get_parent(self):
+                return {"metadata": {} if name is None else {"cellId": name}}
+
+        monkeypatch.setattr(builtins, "get_ipython", Shell, raising=False)
+
+    return enter

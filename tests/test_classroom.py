@@ -1,12 +1,10 @@
 """The classroom as a widget: what each control and button does, what the browser is told, what it remembers, trouble."""
 
-import builtins
-import json
-
 import pytest
 import torch
+from asking import Watched
 
-from spectral_lab.live import Classroom, cells
+from spectral_lab.live import Classroom
 from spectral_lab.live.lesson import COLOURS, EVERY, KINDS, Lesson
 from spectral_lab.live.lessonplan import PLANS, SMALL
 from spectral_lab.teachers import COMMITTEE, core
@@ -15,20 +13,8 @@ TINY = (4, 3, 3, 1)
 QUICK = {"teacher": TINY, "h": 6, "points": 100, "batch_size": 50, "lr": 1e-2, "lr_direct": 1e-2}
 
 
-class Room(Classroom):
+class Room(Watched, Classroom):
     """Keeps what it sends."""
-
-    def __init__(self, **options):
-        self.sent = []
-        super().__init__(**options)
-
-    def send(self, content, buffers=None):
-        self.sent.append(json.loads(json.dumps(content)))  # as the wire does it
-
-    def ask(self, **question):
-        """Ask as the browser does, and return the answer."""
-        self._on_message(self, question, [])
-        return self.sent[-1]
 
 
 @pytest.fixture
@@ -222,21 +208,6 @@ def test_bad_input_is_answered_in_words_and_the_lesson_stands_as_it_was(room, qu
     assert room.ask(action="start")["message"] == ""
 
 
-def test_even_nonsense_and_bugs_are_answered_with_a_picture(room, monkeypatch, caplog):
-    for nonsense in (None, [], {"set": 3}, {"set": {"teacher": 3}}, {"action": {}}):
-        room._on_message(room, nonsense, [])
-        assert room.sent[-1]["kind"] == "picture"
-
-    def fail(*_):
-        raise RuntimeError("no memory")
-
-    room.ask(action="start")
-    monkeypatch.setattr(room.lesson, "advance", fail)
-    told = room.ask(train=True)
-    assert (told["message"], told["playing"]) == ("no memory", False)
-    assert "could not do what the browser asked" in caplog.text
-
-
 def test_students_that_diverge_are_told_and_when_both_have_it_pauses(room):
     room.ask(action="start")
     room.lesson.students["direct"].trouble = "over"
@@ -270,26 +241,6 @@ def test_the_length_is_checked(steps):
         Classroom(steps=steps)
 
 
-def test_running_the_cell_again_closes_what_it_showed(monkeypatch):
-    monkeypatch.setattr(cells, "_shown", {})
-
-    class Shell:
-        execution_count = 1
-
-        def get_parent(self):
-            return {"metadata": {"cellId": "a"}}
-
-    monkeypatch.setattr(builtins, "get_ipython", Shell, raising=False)
-    old = Classroom(**QUICK)
-    old.act("start")
-    Shell.execution_count = 2
-    new = Classroom(**QUICK)
-    assert old.comm is None
-    assert not old.playing
-    assert new.comm is not None
-    new.close()
-
-
 def test_a_closed_notebook_holds_a_picture(room):
     room.run(50)
     room.move(h=9)
@@ -298,10 +249,3 @@ def test_a_closed_notebook_holds_a_picture(room):
     assert data["text/plain"] == "Classroom(teacher=(4, 3, 3, 1), h=9, alpha=0.001, seed=0)"
     cores = room.figure().axes[2]
     assert [list(line.get_xdata()) for line in cores.lines[2:]] == [[6, 9], [6, 9]]
-
-
-def test_the_script_is_one_module():
-    assert Classroom._esm.count("export ") == 1
-    for name in ("makeCanvas", "makeClock", "drawStudent", "drawCores"):
-        assert f"function {name}" in Classroom._esm
-    assert "http" not in Classroom._esm

@@ -1,16 +1,15 @@
 """The filter bench as a widget: slider, ranking, clicks and buttons, and what the browser is told, without a browser."""
 
 import base64
-import builtins
-import json
 
 import numpy as np
 import pytest
 import torch
+from asking import Watched
 from test_cnnbench import own
 from test_headrun import images
 
-from spectral_lab.live import FilterBench, cells
+from spectral_lab.live import FilterBench
 from spectral_lab.live.cnnbench import LABELS
 
 SPECTRAL = {name: label for name, label in LABELS.items() if name != "batch_norm"}
@@ -18,25 +17,13 @@ SPECTRAL = {name: label for name, label in LABELS.items() if name != "batch_norm
 QUICK = {"channels": (3, 4), "epochs": 4}
 
 
-class Watched(FilterBench):
+class WatchedBench(Watched, FilterBench):
     """Keeps what it sends."""
-
-    def __init__(self, *args, **options):
-        self.sent = []
-        super().__init__(*args, **options)
-
-    def send(self, content, buffers=None):
-        self.sent.append(json.loads(json.dumps(content)))  # as the wire does it
-
-    def ask(self, **question):
-        """Ask as the browser does, and return the answer."""
-        self._on_message(self, question, [])
-        return self.sent[-1]
 
 
 @pytest.fixture
 def bench():
-    bench = Watched(**QUICK)
+    bench = WatchedBench(**QUICK)
     yield bench
     bench.close()
 
@@ -189,14 +176,8 @@ def test_a_convolution_that_would_be_left_without_filters_is_not_taken_out(bench
     assert told["real"] is None
 
 
-def test_even_nonsense_is_answered_with_a_picture(bench):
-    for nonsense in (None, [], {"set": 3}, {"action": {}}, {"train": True}, {"shown": {}}):
-        bench._on_message(bench, nonsense, [])
-        assert bench.sent[-1]["kind"] == "picture"
-
-
 def test_a_cnn_of_ones_own_has_no_rules_to_change():
-    bench = Watched(own(), images(), kept=3)
+    bench = WatchedBench(own(), images(), kept=3)
     told = bench.ask()
     assert told["own"]
     assert told["values"]["ranking"] == "connectivity"
@@ -211,24 +192,6 @@ def test_a_bench_that_cannot_be_is_refused_at_once(options):
         FilterBench(**QUICK | options)
 
 
-def test_running_the_cell_again_closes_what_it_showed(monkeypatch):
-    monkeypatch.setattr(cells, "_shown", {})
-
-    class Shell:
-        execution_count = 1
-
-        def get_parent(self):
-            return {"metadata": {"cellId": "a"}}
-
-    monkeypatch.setattr(builtins, "get_ipython", Shell, raising=False)
-    old = FilterBench(**QUICK)
-    Shell.execution_count = 2
-    new = FilterBench(**QUICK)
-    assert old.comm is None
-    assert new.comm is not None
-    new.close()
-
-
 def test_a_closed_notebook_holds_a_picture(bench):
     bench.kept = 4
     data, _ = bench._repr_mimebundle_()
@@ -238,9 +201,3 @@ def test_a_closed_notebook_holds_a_picture(bench):
     assert curves.get_title() == f"4 of 7 filters on: accuracy {bench.accuracy:.3f}"
     assert len(tiles) == 3
     assert [ax.get_title() == "off" for ax in tiles] == [f in bench.off for f in bench.bench.order["eigenvalue"] if f[0] == 0]
-
-
-def test_the_script_is_one_module():
-    assert FilterBench._esm.count("export ") == 1
-    assert "function makePanel" in FilterBench._esm
-    assert "http" not in FilterBench._esm

@@ -1,33 +1,20 @@
 """The growing head as a widget: what each control and button does, and what the browser is told, without a browser."""
 
 import base64
-import builtins
-import json
 
 import pytest
+from asking import Watched
 from test_headrun import images
 
-from spectral_lab.live import ImageHead, cells, imagehead
+from spectral_lab.live import ImageHead, imagehead
 from spectral_lab.live.headrun import DIGIT, EVERY, PARITY, HeadRun
 from spectral_lab.live.mistakes import pixels
 
 QUICK = {"hidden": 6, "batch_size": 50}
 
 
-class View(ImageHead):
+class View(Watched, ImageHead):
     """Keeps what it sends."""
-
-    def __init__(self, *args, **options):
-        self.sent = []
-        super().__init__(*args, **options)
-
-    def send(self, content, buffers=None):
-        self.sent.append(json.loads(json.dumps(content)))  # as the wire does it
-
-    def ask(self, **question):
-        """Ask as the browser does, and return the answer."""
-        self._on_message(self, question, [])
-        return self.sent[-1]
 
 
 @pytest.fixture
@@ -215,12 +202,6 @@ def test_trouble_is_told_and_pauses_it(view):
     assert told["rows"][-1][0] == 10
 
 
-def test_even_nonsense_is_answered_with_a_picture(view):
-    for nonsense in (None, [], {"set": 3}, {"action": {}}, {"train": "yes"}, {"have": -4}, {"shown": {}}):
-        view._on_message(view, nonsense, [])
-        assert view.sent[-1]["kind"] == "picture"
-
-
 def test_own_images_in_colour_are_shown_by_the_names_of_their_classes():
     view = View(images(shape=(3, 5, 6)), **QUICK)
     told = view.ask()
@@ -229,24 +210,6 @@ def test_own_images_in_colour_are_shown_by_the_names_of_their_classes():
     assert len(base64.b64decode(next(iter(told["images"].values())))) == 90
     assert "which class?" not in repr(view)
     view.close()
-
-
-def test_running_the_cell_again_closes_what_it_showed(monkeypatch):
-    monkeypatch.setattr(cells, "_shown", {})
-
-    class Shell:
-        execution_count = 1
-
-        def get_parent(self):
-            return {"metadata": {"cellId": "a"}}
-
-    monkeypatch.setattr(builtins, "get_ipython", Shell, raising=False)
-    old = ImageHead(**QUICK)
-    Shell.execution_count = 2
-    new = ImageHead(**QUICK)
-    assert old.comm is None
-    assert new.comm is not None
-    new.close()
 
 
 def test_a_closed_notebook_holds_a_picture(view):
@@ -267,9 +230,3 @@ def test_a_closed_notebook_holds_a_picture(view):
 def test_a_length_that_is_none_is_refused(steps):
     with pytest.raises(ValueError, match="steps = "):
         ImageHead(steps=steps)
-
-
-def test_the_script_is_one_module():
-    assert ImageHead._esm.count("export ") == 1
-    assert "function makePanel" in ImageHead._esm
-    assert "http" not in ImageHead._esm

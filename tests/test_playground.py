@@ -1,6 +1,5 @@
 """The playground without a browser: each question is answered, picture by picture, whatever was asked."""
 
-import builtins
 import logging
 import random
 import re
@@ -13,7 +12,7 @@ import torch
 from asking import OWN, ask, bits, watched
 from torch.testing import assert_close
 
-from spectral_lab.live import Classroom, FilterBench, ImageHead, PruningBench, RaceTrack, cells, controls, playground
+from spectral_lab.live import Classroom, FilterBench, ImageHead, PruningBench, RaceTrack, controls, playground
 from spectral_lab.live.frames import unpack
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.onelayer import OneLayer
@@ -391,23 +390,6 @@ def test_200_questions_of_any_kind_are_all_answered(caplog, monkeypatch):
 
 
 # -- notebooks ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def cell(monkeypatch):
-    """Pretends to run a notebook's cell: ``cell("id", n)`` is its n-th execution."""
-    monkeypatch.setattr(cells, "_shown", {})
-
-    def enter(name, count):
-        class Shell:
-            execution_count = count
-
-            def get_parent(self):
-                return {"metadata": {} if name is None else {"cellId": name}}
-
-        monkeypatch.setattr(builtins, "get_ipython", Shell, raising=False)
-
-    return enter
 
 
 def test_running_a_cell_again_retires_what_it_showed_before(cell):

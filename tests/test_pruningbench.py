@@ -1,41 +1,26 @@
 """The pruning bench as a widget: what a slider, a choice and a button do, what the browser is told, and trouble in words."""
 
-import builtins
-import json
-
 import numpy as np
 import pytest
 import torch
+from asking import Watched
 from torch import nn
 
 from spectral_lab import digits
 from spectral_lab.layers import feed_forward
-from spectral_lab.live import PruningBench, cells
+from spectral_lab.live import PruningBench
 from spectral_lab.live.bench import SPECTRAL
 from spectral_lab.live.benchview import COLOURS, colours
 from spectral_lab.live.frames import unpack
 
 
-class Watched(PruningBench):
+class WatchedBench(Watched, PruningBench):
     """Keeps what it sends."""
-
-    def __init__(self, *arguments, **options):
-        self.sent, self.buffers = [], []
-        super().__init__(*arguments, **options)
-
-    def send(self, content, buffers=None):
-        self.sent.append(json.loads(json.dumps(content)))  # as the wire does it
-        self.buffers.append(buffers)
-
-    def ask(self, **question):
-        """Ask as the browser does, and return the answer."""
-        self._on_message(self, question, [])
-        return self.sent[-1]
 
 
 @pytest.fixture
 def bench():
-    bench = Watched(hidden=(12,), epochs=4)
+    bench = WatchedBench(hidden=(12,), epochs=4)
     yield bench
     bench.close()
 
@@ -71,7 +56,7 @@ def test_the_first_question_brings_all_that_the_slider_needs(bench):
 
 
 def test_with_two_hidden_layers_the_order_counts_through_all_neurons():
-    bench = Watched(hidden=(6, 5), epochs=2, rankings=("connectivity",))
+    bench = WatchedBench(hidden=(6, 5), epochs=2, rankings=("connectivity",))
     ranked = bench.ask()["scene"]["rankings"][0]
     for keep in range(12):
         kept = bench.bench.state(1 - keep / 11, "connectivity").kept
@@ -199,10 +184,7 @@ def test_bad_input_is_answered_in_words_and_the_bench_stands_as_it_was(bench, qu
     assert bench.ask(set={"share": 0.5})["message"] == ""
 
 
-def test_even_nonsense_and_bugs_are_answered_with_a_picture(bench, monkeypatch, caplog):
-    for nonsense in (None, [], {"set": 3}, {"action": {}}, {"train": "yes"}):
-        bench._on_message(bench, nonsense, [])
-        assert bench.sent[-1]["kind"] == "picture"
+def test_a_bug_in_the_retraining_is_told_and_ends_it(bench, monkeypatch, caplog):
     bench.ask(set={"share": 0.5}, action="retrain")
 
     def fail(*_):
@@ -217,14 +199,14 @@ def test_even_nonsense_and_bugs_are_answered_with_a_picture(bench, monkeypatch, 
 def test_what_a_bench_cannot_do_with_an_own_network_is_not_offered():
     data = digits()
     model = feed_forward([64, 9, 10], nn.Linear)
-    bench = Watched(model, data.x_test, data.y_test, share=0.5, ranking="path")
+    bench = WatchedBench(model, data.x_test, data.y_test, share=0.5, ranking="path")
     told = bench.ask()
     assert told["can"] == {"retrain": False, "pretrain": False, "renew": False}
     assert "your own" in bench.ask(set={"hidden": [5]})["message"]
     assert "no training data" in bench.ask(action="retrain")["message"]
     assert (bench.share, bench.ranking) == (0.5, "path")
     bench.close()
-    bench = Watched(model, data.x_test, data.y_test, training=(data.x_train, data.y_train), epochs=1)
+    bench = WatchedBench(model, data.x_test, data.y_test, training=(data.x_train, data.y_train), epochs=1)
     assert bench.ask()["can"]["retrain"]
     assert bench.retrain() >= 0
     bench.close()
@@ -232,7 +214,7 @@ def test_what_a_bench_cannot_do_with_an_own_network_is_not_offered():
 
 def test_inputs_that_are_no_images_are_shown_without_one():
     x, y = torch.rand(60, 7), torch.arange(60) % 3
-    bench = Watched(feed_forward([7, 5, 3], nn.Linear), x, y)
+    bench = WatchedBench(feed_forward([7, 5, 3], nn.Linear), x, y)
     told = bench.ask()
     assert told["scene"]["image"] is None
     assert {name for name, _, _ in told["contents"]} == {f"answers.{name}" for name in bench.bench.ranked}
@@ -253,24 +235,6 @@ def test_each_ranking_has_a_colour_of_its_own():
     assert colours(["path"]) == {"path": found["path"]}
 
 
-def test_running_the_cell_again_closes_what_it_showed(monkeypatch):
-    monkeypatch.setattr(cells, "_shown", {})
-
-    class Shell:
-        execution_count = 1
-
-        def get_parent(self):
-            return {"metadata": {"cellId": "a"}}
-
-    monkeypatch.setattr(builtins, "get_ipython", Shell, raising=False)
-    old = PruningBench(hidden=(5,), epochs=1)
-    Shell.execution_count = 2
-    new = PruningBench(hidden=(5,), epochs=1)
-    assert old.comm is None
-    assert new.comm is not None
-    new.close()
-
-
 def test_a_closed_notebook_holds_a_picture_of_what_is_left(bench):
     data, _ = bench._repr_mimebundle_()
     assert data["image/png"].startswith("iVBOR")
@@ -282,10 +246,3 @@ def test_a_closed_notebook_holds_a_picture_of_what_is_left(bench):
     assert {c.get_label(): len(c.get_offsets()) for c in graph.collections[1:]} == {"kept": 3, "pruned": 9, "outputs": 10}
     assert curves.get_title() == f"accuracy {bench.accuracy:.3f}"
     assert "pre-training" in [line.get_label() for line in curves.lines]
-
-
-def test_the_script_is_one_module():
-    assert PruningBench._esm.count("export ") == 1
-    assert "function makeCanvas" in PruningBench._esm
-    assert "function makeNeurons" in PruningBench._esm
-    assert "http" not in PruningBench._esm

@@ -1,28 +1,14 @@
 """The race as a widget: what each control and button does, what the browser is told, and trouble in words."""
 
-import builtins
-import json
-
 import pytest
+from asking import Watched
 
-from spectral_lab.live import RaceTrack, cells
+from spectral_lab.live import RaceTrack
 from spectral_lab.recipes.classification import LABELS, LEARNING_RATES
 
 
-class Track(RaceTrack):
+class Track(Watched, RaceTrack):
     """Keeps what it sends."""
-
-    def __init__(self, **options):
-        self.sent = []
-        super().__init__(**options)
-
-    def send(self, content, buffers=None):
-        self.sent.append(json.loads(json.dumps(content)))  # as the wire does it
-
-    def ask(self, **question):
-        """Ask as the browser does, and return the answer."""
-        self._on_message(self, question, [])
-        return self.sent[-1]
 
 
 @pytest.fixture
@@ -170,22 +156,6 @@ def test_bad_input_is_answered_in_words_and_the_race_stands_as_it_was(track, que
     assert track.ask(action="start")["message"] == ""
 
 
-def test_even_nonsense_and_bugs_are_answered_with_a_picture(track, monkeypatch, caplog):
-    for nonsense in (None, [], {"set": 3}, {"set": {"lr": 3}}, {"action": {}}):
-        track._on_message(track, nonsense, [])
-        assert track.sent[-1]["kind"] == "picture"
-
-    def fail(*_):
-        raise RuntimeError("no memory")
-
-    track.ask(action="start")
-    monkeypatch.setattr(track.race, "advance", fail)
-    told = track.ask(train=True)
-    assert told["message"] == "no memory"
-    assert not told["playing"]
-    assert "could not do what the browser asked" in caplog.text
-
-
 def test_a_lane_that_diverges_is_told_and_when_all_have_it_pauses(track):
     track.ask(action="start")
     track.race.lanes["direct"].model[0].weight.data.fill_(float("nan"))
@@ -217,33 +187,7 @@ def test_the_length_is_checked(steps):
         RaceTrack(steps=steps)
 
 
-def test_running_the_cell_again_closes_what_it_showed(monkeypatch):
-    monkeypatch.setattr(cells, "_shown", {})
-
-    class Shell:
-        execution_count = 1
-
-        def get_parent(self):
-            return {"metadata": {"cellId": "a"}}
-
-    monkeypatch.setattr(builtins, "get_ipython", Shell, raising=False)
-    old = RaceTrack(hidden=5)
-    old.act("start")
-    Shell.execution_count = 2
-    new = RaceTrack(hidden=5)
-    assert old.comm is None
-    assert not old.playing
-    assert new.comm is not None
-    new.close()
-
-
 def test_a_closed_notebook_holds_a_picture(track):
     data, _ = track._repr_mimebundle_()
     assert data["image/png"].startswith("iVBOR")
     assert data["text/plain"] == "RaceTrack(hidden=6, p=1, seed=0)"
-
-
-def test_the_script_is_one_module():
-    assert RaceTrack._esm.count("export ") == 1
-    assert "function makeCanvas" in RaceTrack._esm
-    assert "http" not in RaceTrack._esm
