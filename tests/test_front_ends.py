@@ -1,7 +1,8 @@
 """The playground in every front end: JupyterLab, Notebook 7, Voilà, and on the kernel of yesterday.
 
-One notebook shows one instrument twice and another one once.  What ``test_browser.py`` checks in JupyterLab is not
-checked again here.  The tests that end the kernel come last.
+One notebook shows one instrument twice and another one once, and below them the two views of images.  What
+``test_browser.py`` and ``test_images_browser.py`` check in JupyterLab is not checked again here.  The tests that end the
+kernel come last.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ CELLS = (
     "display(p)",
     "display(p)",
     "q = Playground(alpha=1.0, hidden=(5,), seed=1)\ndisplay(q)",
+    "from spectral_lab.live import FilterBench, ImageHead\nhead = ImageHead(hidden=6)\ndisplay(head)",
+    "filters = FilterBench(channels=(4, 6), epochs=5)\ndisplay(filters)",
 )
 FIRST, AGAIN, OTHER = range(3)  # the places of the two views of p and of the view of q in the page
 OLD = Path(sys.prefix) / "ipykernel6"  # made by `make test`
@@ -231,6 +234,26 @@ def test_two_instruments_do_not_disturb_each_other(front: Front) -> None:
     front.train(OTHER, False)
     now = front.data(FIRST)
     assert (now["step"], now["alpha"]) == (one["step"], one["alpha"])
+
+
+@fronts("notebook", "voila")
+def test_the_views_of_images_work_here_too(front: Front) -> None:
+    head, filters = front.page.locator(".sl-imagehead"), front.page.locator(".sl-filterbench")
+    head.locator("[data-action=start]").click()
+    lab_server.wait_for(front.page, head, "+data.step >= 60 && +data.live >= 1")
+    lab_server.slide(front.page, head, "rho", 0.9)
+    lab_server.wait_for(front.page, head, "+data.rho > 0.1 && +data.rho < 1")
+    head.locator("[data-action=pause]").click()
+    lab_server.wait_for(front.page, head, "data.playing === 'false'")
+    assert lab_server.coloured(head, "section:last-child canvas") > 100  # the accuracy
+    filters.scroll_into_view_if_needed()
+    lab_server.slide(front.page, filters, "kept", 0.5)
+    lab_server.wait_for(front.page, filters, "data.kept === '5'")
+    filters.locator("[data-action=real]").click()
+    lab_server.wait_for(front.page, filters, "data.real === 'true'")
+    assert "the same accuracy" in filters.locator(".sl-report").inner_text()
+    if front.name != "voila":
+        assert front.says("print(filters.kept, head.head.step)") == f"5 {head.get_attribute('data-step')}"
 
 
 # -- what is on the screen ---------------------------------------------------------------------------------------------
