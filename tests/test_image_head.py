@@ -41,7 +41,7 @@ def test_the_board_shows_the_very_images_that_are_misread(view):
     view.run(30)
     told, head = view.ask(), view.head
     wrong = (head.said != head.y).nonzero().flatten().tolist()
-    assert told["misread"] == [len(wrong), len(head.y)]
+    assert told["misread"] == [len(wrong), len(head.y), 30]
     assert [row for row, *_ in filter(None, told["board"]) if row not in wrong] == [
         row for row, *_, right in filter(None, told["board"]) if right
     ]
@@ -111,6 +111,18 @@ def test_a_slice_ends_in_time_even_if_a_step_is_slow(view, monkeypatch):
     assert told["rows"][-1][0] == 0
 
 
+def test_what_is_shown_between_two_measurements_is_all_of_the_same_step(view):
+    view.run(60)
+    before = view.ask()
+    view.head._training.advance(7)  # as a slice that was broken off
+    told = view.ask()
+    assert view.head.step == 67
+    assert told == before
+    assert sum(told["live"]) == told["rows"][-1][3] > 0
+    assert view.run(3).live == sum(view.ask()["live"])
+    assert view.ask()["eigenvalues"] != before["eigenvalues"]
+
+
 def test_one_step_of_the_button_leads_to_the_next_measurement(view):
     view.run(3)
     for expected in (10, 20):
@@ -131,8 +143,10 @@ def test_while_it_plays_the_board_changes_calmly_and_at_once_when_it_stops(view,
     view.ask(train=True)
     assert looks == [50]
     monkeypatch.setattr(imagehead, "CALM", 60.0)
+    told = view.ask(train=True)
+    assert (told["rows"][-1][0], told["misread"][2]) == (60, 50)  # the board says of which step it is
     view.ask(action="pause")
-    assert looks == [50, 50]
+    assert looks == [50, 60]
 
 
 def test_rho_steers_the_run_that_goes_on_and_all_else_begins_anew(view):

@@ -92,6 +92,7 @@ class HeadRun:
         model: the layers up to the head, and the head; the last module is the SpectralNet.
         standings: one every ten steps, the start first.
         said: the class that each of the measured validation images (``x``, ``y``) is taken for, at the last standing.
+        eigenvalues, strengths: λ and path strength of each hidden neuron (N,), at the last standing.
         trouble: why the training stopped, in words; empty while it goes on.
 
     Raises:
@@ -169,20 +170,12 @@ class HeadRun:
         self.said = self.head(z).argmax(-1)
         cut = self.head.signals(z, [torch.zeros(self.rules.hidden)])[-1].argmax(-1)
         accuracy, without = (float((said == self.y).float().mean()) for said in (self.said, cut))
+        self.eigenvalues = self.head.hidden_eigenvalues()[0].detach().clone()
+        self.strengths = structure(self.head).strengths[0]
         live = int(self.live.sum())
         self.standings.append(Standing(self.step, accuracy, without, live, record.data_loss, self.rho))
 
     # -- what has grown ------------------------------------------------------------------------------------------------
-
-    @property
-    def eigenvalues(self) -> Tensor:
-        """λ of the hidden neurons (N,), as they are now."""
-        return self.head.hidden_eigenvalues()[0].detach().clone()
-
-    @property
-    def strengths(self) -> Tensor:
-        """Path strength of each hidden neuron (N,)."""
-        return structure(self.head).strengths[0]
 
     @property
     def live(self) -> Tensor:

@@ -11,7 +11,7 @@ function makeHead(model, el) {
   panel.button("step", "Step", "ten steps of training");
   panel.button("reset", "⟲ Reset", "the same head, untrained");
   const rho = panel.number("rho", "ρ", "strength of the penalty on the hidden eigenvalues, ρ Σ|λ|", { min: 0, max: 121, step: 1 }, {
-    from: (v) => (v > 0 ? 1 + 20 * (Math.log10(v) + 6) : 0), to: (p) => (+p === 0 ? 0 : +(10 ** ((p - 1) / 20 - 6)).toPrecision(2)),
+    from: (v) => (v > 0 ? 1 + 20 * (Math.log10(v) + 6) : 0), to: (p) => (+p === 0 ? 0 : +(10 ** ((p - 1) / 20 - 6)).toPrecision(2)), show: brief,
   });
   rho.slider.classList.add("sl-long");
   panel.number("hidden", "hidden neurons", "hidden neurons at the start, all of them silent; a new run", { min: 2, max: 200, step: 2 });
@@ -21,13 +21,13 @@ function makeHead(model, el) {
 
   // -- the pictures --------------------------------------------------------------------------------------------------
   const board = make("div", "board"), left = make("section", "part"), right = make("section", "part");
-  const counted = (name, words) => { const big = make("output", "big"), small = make("span", "small", { textContent: words }), made = make("div", "count", {}, big, small); made.dataset.count = name; return { big, small, made }; };
+  const counted = (name, words) => { const big = make("output", "big", { ariaLive: "off" }), small = make("span", "small", { textContent: words }), made = make("div", "count", {}, big, small); made.dataset.count = name; return { big, small, made }; };
   const live = counted("live", "hidden neurons live"), whole = counted("accuracy", "accuracy"), cut = counted("without", "without hidden layer");
   left.append(make("div", "counts", {}, live.made));
   right.append(make("div", "counts", {}, whole.made, cut.made));
   board.append(left, right);
   const spectrum = makeCanvas(left, "eigenvalues |λ| of the hidden neurons, the largest first; hollow: silent"), lives = makeCanvas(left, "live neurons");
-  const accuracy = makeCanvas(right, "share of the validation images that are read rightly");
+  const accuracy = makeCanvas(right, "share of the validation images that are read rightly; dotted: ρ was moved");
   lives.canvas.parentElement.classList.add("sl-low");
   const heading = make("h3", ""), images = make("ul", "images");
   root.insertBefore(board, panel.alarm.nextSibling);
@@ -57,8 +57,6 @@ function makeHead(model, el) {
     const { pen } = face, { ink, paper } = face.colours(), left = 46, right = size.w - 14, top = 10, bottom = size.h - 24, last = rows[rows.length - 1];
     const x = (step) => left + step / picture.end * (right - left), y = (v) => bottom - (v - low) / (high - low) * (bottom - top);
     drawAxes(face, size, { left, right, top, bottom, y, ticks, format: (v) => (high > 1 ? String(v) : v.toFixed(2).replace(/0$/, "")), below: ["0", `step ${last[0].toLocaleString("en")} of ${picture.end.toLocaleString("en")}`] });
-    pen.save();
-    pen.beginPath(); pen.rect(left, top - 8, size.w - left, bottom - top + 16); pen.clip();
     rows.forEach((row, k) => { // where ρ was moved
       if (!k || row[5] === rows[k - 1][5]) return;
       pen.strokeStyle = pen.fillStyle = ink;
@@ -67,8 +65,10 @@ function makeHead(model, el) {
       pen.beginPath(); pen.moveTo(x(row[0]), top); pen.lineTo(x(row[0]), bottom); pen.stroke();
       pen.setLineDash([]);
     });
-    for (const { column, tint, dash, mark } of lines) {
-      pen.strokeStyle = pen.fillStyle = tint;
+    pen.save();
+    pen.beginPath(); pen.rect(left, top - 2, right - left, bottom - top + 4); pen.clip(); // the first steps may lie below the axis
+    for (const { column, tint, dash } of lines) {
+      pen.strokeStyle = tint;
       pen.lineWidth = 3;
       pen.lineJoin = "round";
       pen.setLineDash(dash);
@@ -76,21 +76,24 @@ function makeHead(model, el) {
       for (const row of rows) pen.lineTo(x(row[0]), y(row[column]));
       pen.stroke();
       pen.setLineDash([]);
+    }
+    pen.restore();
+    for (const { column, tint, mark } of lines) {
       const at = [x(last[0]), y(last[column])];
       pen.beginPath();
       if (mark === "◆") { pen.moveTo(at[0], at[1] - 7); pen.lineTo(at[0] + 7, at[1]); pen.lineTo(at[0], at[1] + 7); pen.lineTo(at[0] - 7, at[1]); pen.closePath(); }
       else pen.arc(...at, 8, 0, 2 * Math.PI);
+      pen.fillStyle = tint;
       pen.fill();
       pen.lineWidth = 1.5;
       pen.strokeStyle = paper;
       pen.stroke();
     }
-    pen.restore();
   }
 
   function drawMisread(picture) {
-    const [count, of] = picture.misread, name = (k) => picture.classes[k] ?? String(k);
-    written(heading, count === 0 ? `none of ${of} validation images is misread` : `${count} of ${of} validation images are misread${count > picture.board.filter(Boolean).length ? "; some of them" : ""}`);
+    const [count, of, step] = picture.misread, name = (k) => picture.classes[k] ?? String(k);
+    written(heading, `step ${step.toLocaleString("en")}: ${count === 0 ? `none of ${of} validation images is misread` : `${count} of ${of} validation images are misread${count > picture.board.filter((one) => one && !one[3]).length ? "; some of them" : ""}`}`);
     if (shown === picture.version || !picture.images) return;
     ({ version: shown } = picture);
     while (places.length < picture.board.length) {

@@ -70,7 +70,7 @@ class ImageHead(Pulled):
 
     def _look(self) -> None:
         self.mistakes.look(self.head.said, self.head.y)
-        self._looked = time.monotonic()
+        self._looked, self._looked_at = time.monotonic(), self.head.standings[-1].step
 
     # -- what a hand or a script does --------------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ class ImageHead(Pulled):
             "eigenvalues": [float(f"{value:.4g}") for value in head.eigenvalues.tolist()],
             "live": head.live.int().tolist(),
             "board": [m and [m.row, m.said, m.true, int(m.right)] for m in board.board],
-            "misread": [board.count, len(head.y)],
+            "misread": [board.count, len(head.y), self._looked_at],
             "version": version,
             "shape": list(self._pixels.shape[1:]),
             "classes": list(head.data.classes),

@@ -3,7 +3,7 @@
 
 export function makePanel(el, name, label) {
   const make = (tag, kind, more = {}, ...children) => { const made = Object.assign(document.createElement(tag), { className: kind ? `sl-${kind}` : "", ...more }); made.append(...children); return made; };
-  const written = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+  const written = (element, text, where = "textContent") => { if (element[where] !== text) element[where] = text; };
   const root = make("div", `root sl-${name}`), transport = make("div", "transport"), alarm = make("div", "alarm"), spoken = make("div", "spoken");
   const typed = new Set(), controls = {}, own = Math.random().toString(36).slice(2);
   let clock = null, later = 0;
@@ -30,7 +30,7 @@ export function makePanel(el, name, label) {
     parent.append(make("div", "control", {}, make("label", "", { htmlFor: id, textContent: text, title }), ...parts));
   }
   // A slider with a field for exact values; `from` and `to` turn a value into a place on the slider and back.
-  function number(setting, text, title, range, { from = (v) => v, to = (p) => +p, parent = transport } = {}) {
+  function number(setting, text, title, range, { from = (v) => v, to = (p) => +p, show = String, parent = transport } = {}) {
     const slider = range && make("input", "", { type: "range", title, ...range }), field = make("input", "field", { type: "text", inputMode: "decimal", title });
     field.setAttribute("aria-label", `${title}, exact value`);
     field.dataset.field = setting;
@@ -39,23 +39,27 @@ export function makePanel(el, name, label) {
     field.addEventListener("blur", () => { typed.delete(setting); clock.repaint(); });
     if (slider) {
       slider.dataset.setting = setting;
-      slider.addEventListener("input", () => { field.value = String(to(slider.value)); clock.move(setting, to(slider.value)); });
+      slider.addEventListener("input", () => { field.value = show(to(slider.value)); clock.move(setting, to(slider.value)); });
     }
     framed(setting, text, title, slider ? [slider, field] : [field], parent);
     controls[setting] = (value) => {
       if (typed.has(setting)) return;
-      if (field.value !== String(value)) field.value = String(value);
-      if (slider) slider.value = from(value);
+      written(field, show(value), "value");
+      if (!slider) return;
+      slider.value = from(value);
+      slider.setAttribute("aria-valuetext", show(value)); // its own is a place from left to right
     };
     return { slider, field };
   }
   function choice(setting, text, title, parent = transport) {
     const select = make("select", "", { title });
+    let offered = [];
     select.dataset.setting = setting;
-    select.addEventListener("change", () => clock.move(setting, select.value));
+    select.addEventListener("change", () => clock.move(setting, offered[select.selectedIndex][0])); // not its text: 0.05 is a number
     framed(setting, text, title, [select], parent);
     controls[setting] = (value, options) => {
-      if (select.dataset.options !== String(options)) { select.replaceChildren(...options.map(([v, words]) => make("option", "", { value: v, textContent: words }))); select.dataset.options = String(options); }
+      if (String(offered) !== String(options)) select.replaceChildren(...options.map(([v, words]) => make("option", "", { value: v, textContent: words })));
+      offered = options;
       select.value = value;
     };
     return select;
@@ -70,6 +74,9 @@ export function makePanel(el, name, label) {
     tell(words) { clearTimeout(later); later = setTimeout(() => written(spoken, words), 300); },
   };
 }
+
+// A number as a field of few characters shows it: 0.05, but 1.4e-5.
+export const brief = (v) => (v === 0 || Math.abs(v) >= 0.01 ? String(v) : (+v.toPrecision(3)).toExponential());
 
 // Bytes of an image (h, w, 1 or 3) in base64 onto a small canvas.
 export function paintImage(canvas, bytes, [h, w, channels]) {
@@ -95,7 +102,7 @@ export function drawAxes(face, size, { left, right, top, bottom, y, ticks, forma
     pen.globalAlpha = 0.5;
     pen.beginPath(); pen.moveTo(left, y(tick)); pen.lineTo(right, y(tick)); pen.stroke();
     pen.globalAlpha = 1;
-    pen.fillText(format(tick), left - 6, y(tick));
+    pen.fillText(format(tick), left - 10, y(tick));
   }
   pen.textBaseline = "alphabetic";
   pen.fillText(below[1], right, size.h - 5);
