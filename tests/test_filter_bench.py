@@ -150,6 +150,17 @@ def test_another_penalty_trains_another_cnn_and_keeps_as_many(bench):
     assert bench.bench.rules.channels == (3, 4)
 
 
+def test_while_another_cnn_is_trained_the_page_is_told_how_far_it_is(bench):
+    bench.sent.clear()
+    bench.ask(set={"seed": 3})
+    *alive, told = bench.sent
+    assert {one["kind"] for one in alive} == {"alive"}
+    assert alive[-1]["words"] == "training another CNN: epoch 4 of 4"
+    assert told["kind"] == "picture"
+    bench.sent.clear()
+    assert bench.ask(set={"rho": "much"}) == bench.sent[0]  # refused before any training
+
+
 @pytest.mark.parametrize(
     ("question", "words"),
     [

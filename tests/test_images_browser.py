@@ -90,7 +90,19 @@ def test_misread_images_are_shown_with_both_classes_and_become_fewer(page: Any, 
     misread = {row for row, text in board() if "?" in text}
     wanted = kernel_says(page, "print(*[m.row for m in view.mistakes.shown if not m.right])").split()
     assert misread == set(wanted)
-    assert f"{len(wanted)} of 288" in head.locator("h3").inner_text()
+    step = head.get_attribute("data-step")
+    assert head.locator("h3").inner_text() == f"step {step}: {len(wanted)} of 288 validation images are misread"
+
+
+def test_the_heading_says_if_some_of_the_misread_are_not_shown(page: Any, head: Any) -> None:
+    for step in range(10, 70, 10):  # after a few steps those that are read rightly by now take places, too
+        head.locator("[data-action=step]").click()
+        wait_for(page, head, f"data.step === '{step}'")
+        shown = sum("?" in text for text in head.locator("li:not(.sl-free)").all_inner_texts())
+        some = "; some of them" if shown < int(head.get_attribute("data-misread")) else ""
+        assert head.locator("h3").inner_text() == (
+            f"step {step}: {head.get_attribute('data-misread')} of 288 validation images are misread{some}"
+        )
 
 
 def test_the_keyboard_drives_it_and_nonsense_is_answered_in_words(page: Any, head: Any) -> None:
@@ -213,8 +225,27 @@ def test_taken_out_the_table_says_what_that_saves_and_that_nothing_has_changed(p
     assert bench.locator(".sl-report").is_hidden()
 
 
+def test_another_penalty_is_another_cnn_and_the_page_says_that_it_takes_its_time(page: Any, bench: Any) -> None:
+    bench.locator("select[data-setting=rho]").select_option("0")
+    wait_for(page, bench, "data.training.startsWith('training another CNN: epoch ') && data.accuracy === ''")
+    assert texts(bench, "small") == [f"{bench.get_attribute('data-training')} …"]
+    wait_for(page, bench, "data.rho === '0' && data.training === '' && data.accuracy !== ''")
+    assert texts(bench, "alarm") == [""]
+    assert kernel_says(page, "print(bench.bench.rules.rho, f'{bench.accuracy:.3f}')") == f"0 {texts(bench, 'big')[0]}"
+
+
+def test_who_hears_the_page_is_told_what_each_control_is_and_not_every_number_that_changes(head: Any, bench: Any) -> None:
+    for root in (head, bench):
+        names = root.locator("button, input, select").evaluate_all(
+            "all => all.map(e => e.getAttribute('aria-label') || e.labels?.[0]?.textContent || e.textContent)"
+        )
+        assert all(name.strip() for name in names)
+        assert root.locator("output:not([aria-live=off])").count() == 0  # without it each is read aloud as it changes
+    assert head.locator("input[data-setting=rho]").get_attribute("aria-valuetext") == "1e-4"
+
+
 def test_both_can_be_read_in_the_dark_and_everything_is_in_its_place(page: Any, head: Any, bench: Any) -> None:
-    kernel_says(page, "view.run(200)")
+    kernel_says(page, "view.rho = 1.4e-5; view.run(200)")
     sight = {"sl-imagehead": HEAD, "sl-filterbench": FILTERS}
     light = [coloured(show(page, cell, kind), "figure canvas") for kind, cell in sight.items()]
     with lab_server.dark_theme(page):
@@ -223,10 +254,11 @@ def test_both_can_be_read_in_the_dark_and_everything_is_in_its_place(page: Any, 
             paper, ink = (root.evaluate(BRIGHTNESS.format(name)) for name in ("backgroundColor", "color"))
             assert paper < 384 < ink
             assert coloured(root, "figure canvas") > 0.5 * before
+    assert head.locator("[data-field=rho]").input_value() == "1.4e-5"
     for kind, cell in sight.items():
         root = show(page, cell, kind)
         box = root.bounding_box()
-        written = root.locator("h3, figcaption, .sl-count, .sl-small")
+        written = root.locator("h3, figcaption, .sl-count, .sl-small, .sl-note, .sl-field")
         assert written.evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)") == []
         for part in root.locator("figure canvas, button, input, select").all():
             place = part.bounding_box()

@@ -48,6 +48,16 @@ export function makeCanvas(parent, label) {
   };
 }
 
+// A short piece of a line as it is drawn, for the button that chooses it.
+export function makeSwatch(tint, dash = []) {
+  const swatch = Object.assign(document.createElement("canvas"), { className: "sl-swatch", width: 52, height: 24 }), pen = swatch.getContext("2d");
+  pen.strokeStyle = tint;
+  pen.lineWidth = 5;
+  pen.setLineDash(dash.map((v) => 2 * v));
+  pen.beginPath(); pen.moveTo(0, 12); pen.lineTo(52, 12); pen.stroke();
+  return swatch;
+}
+
 // A logarithmic axis from 10^low to 10^high, bottom to top of a plot; values below it stand on the bottom line.
 export function logScale(low, high, top, bottom) {
   return (value) => bottom - (Math.min(Math.max(Math.log10(Math.max(value, 1e-300)), low), high) - low) / (high - low) * (bottom - top);

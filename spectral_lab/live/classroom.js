@@ -80,7 +80,7 @@ function makeRoom(model, el) {
   const knob = make("div", "knob"), keep = make("input", "", { type: "range", min: 0, step: 1, title: "nodes that stay" }), cuts = make("div", "cuts");
   keep.setAttribute("aria-label", "nodes that stay");
   keep.dataset.setting = "kept";
-  keep.addEventListener("input", () => { hand = +keep.value; clock.move("kept", hand); clock.repaint(); });
+  keep.addEventListener("input", () => { hand = +keep.value; clock.move("kept", hand); });
   knob.append(keep);
   for (const [name, text] of [["teacher", "prune to the teacher's size"], ["core", "prune to the core"], ["all", "keep all"]]) pressing(button(name, text, text, cuts));
   pruning.append(knob, cuts);

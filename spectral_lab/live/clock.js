@@ -1,13 +1,14 @@
 // The browser as the clock of a widget: it sends what a hand did, asks for the next slice of training as pictures are painted,
 // collects the rows that come back, and says when the kernel is silent.  The kernel's half is pulled.py.  A question is
 // {number, client, build, have, train, set, action}, and what `more` adds; the answer is a picture with the rows from `have` on.
+// Before a long one the kernel says what it is at, in messages {kind: "alive", words}.
 
 export function makeClock(model, root, paint, more = () => ({})) {
   const AT_ONCE = 2; // questions under way: the kernel is never left waiting, and nothing queues up
   const INTERVAL = 1000 / 12; // ms a picture at least: training is to be watched, and other cells want the kernel too
   const SILENCE = 4000; // ms without an answer before the page says so
   const client = Math.random().toString(36).slice(2), asked = new Set(), sentWith = {};
-  let number = 0, answered = 0, picture = null, rows = [], moved = {}, action = null, offline = false;
+  let number = 0, answered = 0, picture = null, rows = [], moved = {}, action = null, offline = false, busy = "";
   let raf = 0, timer = 0, nextAsk = 0, painted = true, lastHeard = performance.now();
 
   function ask(train) {
@@ -39,9 +40,11 @@ export function makeClock(model, root, paint, more = () => ({})) {
   const repaint = () => { raf ||= requestAnimationFrame(() => { raf = 0; painted = true; if (picture) paint(picture, rows, offline); pump(); }); };
 
   function onMessage(message) {
-    if (message.kind !== "picture") return;
+    if (message.kind !== "picture" && message.kind !== "alive") return;
     lastHeard = performance.now();
     offline = false;
+    busy = message.kind === "alive" ? message.words : "";
+    if (busy) { repaint(); return; }
     if (message.client === client) { asked.delete(message.number); answered = Math.max(answered, message.number); }
     const known = picture && picture.build === message.build ? rows.length : 0;
     if (message.from <= known && (!picture || picture.build <= message.build)) {
@@ -56,6 +59,7 @@ export function makeClock(model, root, paint, more = () => ({})) {
   const watch = setInterval(() => {
     if (!asked.size || performance.now() - lastHeard < SILENCE) return;
     offline = true;
+    busy = "";
     answered = number;
     asked.clear(); // whatever was under way is lost or late; try again
     repaint();
@@ -71,7 +75,8 @@ export function makeClock(model, root, paint, more = () => ({})) {
     client,
     repaint,
     press(name) { action = name; pump(); },
-    move(name, value) { moved[name] = value; pump(); },
+    move(name, value) { moved[name] = value; pump(); repaint(); },
+    busy: () => busy, // what the kernel is at, instead of answering
     waiting: (name) => moved[name], // a move that has not been sent yet
     ahead: (name) => name in moved || sentWith[name] > answered, // the hand is ahead of what the kernel has told
     stop() {

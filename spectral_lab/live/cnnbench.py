@@ -15,7 +15,7 @@ No widget in here; next, read :mod:`spectral_lab.live.filterbench`, which shows 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +77,7 @@ class CnnBench:
         model: a trained CNN of one's own, any that :class:`~spectral_lab.filters.Filters` takes; None trains one by the
             ``rules``.
         data: its images, as in :class:`~spectral_lab.live.headrun.HeadRun`; the validation part is what is read.
+        watch: called with what is being done, in words, now and then while a CNN is trained.
         rules: of :class:`Rules`; with an own model only ``seed``, of the ranking "random".
 
     Attributes:
@@ -93,7 +94,9 @@ class CnnBench:
         ValueError: data or rules that do not fit, with what is wanted.
     """
 
-    def __init__(self, model: nn.Module | None = None, data: Any = None, **rules: Any) -> None:
+    def __init__(
+        self, model: nn.Module | None = None, data: Any = None, *, watch: Callable[[str], None] | None = None, **rules: Any
+    ) -> None:
         self.own = model is not None
         unused = sorted(set(rules) - {"seed"}) if self.own else []
         if unused:
@@ -101,7 +104,7 @@ class CnnBench:
         self.rules = Rules(**rules)
         self.data: Dataset = dataset(tasks(data)[DIGIT] if data is None else data)
         self.x, self.y = measured(self.data)
-        self.model = _trained(self.data, self.rules) if model is None else _checked(model, self.x, self.data.n_out)
+        self.model = _checked(model, self.x, self.data.n_out) if model is not None else _trained(self.data, self.rules, watch)
         self._units = Filters(self.model)
         self._groups = [k for k, group in enumerate(self._units.groups) if group.refusal is None and self._makes_maps(k)]
         if not self._groups:
@@ -215,7 +218,7 @@ class CnnBench:
         return [image / image.abs().amax().clamp_min(1e-12) for image in images]
 
 
-def _trained(data: Dataset, rules: Rules) -> nn.Sequential:
+def _trained(data: Dataset, rules: Rules, watch: Callable[[str], None] | None) -> nn.Sequential:
     """A CNN that has learned the data; PyTorch's own random numbers are left as they were."""
     generator, start = torch.Generator().manual_seed(rules.seed), Start(eigenvalues_in=0.0, eigenvalues_out=1.0)
     layers: list[nn.Module] = []
@@ -235,8 +238,9 @@ def _trained(data: Dataset, rules: Rules) -> nn.Sequential:
     penalised = [name for name, _ in model.named_parameters() if name.endswith("eigenvalues_out")]
     settings: dict[str, Any] = {"rho": rules.rho, "penalty": "l1", "penalised": penalised, "seed": rules.seed}
     settings |= {"lr": 5e-3, "batch_size": 100, "epochs": rules.epochs, "loss": nn.functional.cross_entropy}
-    for _ in train(model, data.x_train, data.y_train, **settings):
-        pass
+    for record in train(model, data.x_train, data.y_train, **settings):
+        if watch is not None:
+            watch(f"training another CNN: epoch {record.epoch:.0f} of {rules.epochs}")
     return model.eval()
 
 

@@ -14,13 +14,11 @@ function makeFilters(model, el) {
     off = new Set(ranked().order.slice(n).map(key));
     clock.move("kept", n);
     clock.move("off", null); // a choice by hand that has not been sent yet is overtaken
-    clock.repaint();
   }
   function choose(name) { const n = pool() - off.size; ranking = name; clock.move("ranking", name); keep(n); }
   function toggle(filter) {
     if (!off.delete(key(filter))) off.add(key(filter));
     clock.move("off", ranked().order.filter((f) => off.has(key(f))));
-    clock.repaint();
   }
   const isRanked = () => { const n = pool() - off.size; return ranked().order.slice(n).every((f) => off.has(key(f))); };
 
@@ -28,12 +26,12 @@ function makeFilters(model, el) {
   const by = make("div", "by"), cut = make("div", "cut"), board = make("div", "board"), racks = make("section", "racks"), side = make("section", "side");
   by.setAttribute("role", "radiogroup");
   by.setAttribute("aria-label", "rank by");
-  const range = make("input", "", { type: "range", min: 0, step: 1, title: "filters that are on, the most relevant ones" }), count = make("output", "count");
+  const range = make("input", "", { type: "range", min: 0, step: 1, title: "filters that are on, the most relevant ones" }), count = make("output", "count", { ariaLive: "off" });
   range.dataset.setting = "kept";
   range.setAttribute("aria-label", "filters kept");
   range.addEventListener("input", () => keep(+range.value));
   cut.append(make("span", "label", { textContent: "filters kept" }), range, count);
-  const big = make("output", "big"), small = make("div", "small"), report = make("div", "report");
+  const big = make("output", "big", { ariaLive: "off" }), small = make("div", "small"), report = make("div", "report");
   side.append(make("div", "numbers", {}, big, small));
   const curves = makeCanvas(side, "");
   board.append(racks, side);
@@ -49,8 +47,7 @@ function makeFilters(model, el) {
 
   function makeRankings(tints) {
     by.replaceChildren(make("span", "label", { textContent: "rank by" }), ...scene.rankings.map(({ name, label }) => {
-      const swatch = make("span", "swatch"), made = make("button", "button", { type: "button" }, swatch, label);
-      swatch.style.background = tints[name];
+      const made = make("button", "button", { type: "button" }, makeSwatch(tints[name], DASHES[name]), label);
       made.dataset.ranking = name;
       made.setAttribute("role", "radio");
       made.addEventListener("click", () => choose(name));
@@ -67,6 +64,7 @@ function makeFilters(model, el) {
 
   // The filters of one convolution, the most relevant one first; a click switches one.
   function makeRacks() {
+    const bars = make("div", "note", { textContent: `bars: ${ranked().label}, of the largest of its convolution; a click switches a filter` });
     racks.replaceChildren(...scene.layers.flatMap((layer, k) => {
       const what = layer.signed ? "its weights: orange is positive, blue negative" : "what they find, on the average";
       const tiles = ranked().order.filter((f) => f[0] === k).map((filter) => {
@@ -77,7 +75,7 @@ function makeFilters(model, el) {
         return tile;
       });
       return [make("h3", "", { textContent: `convolution ${k + 1}: ${layer.images.length} filters, ${what}` }), make("div", "rack", {}, ...tiles)];
-    }));
+    }), bars);
   }
 
   function paintTiles(look) {
@@ -146,7 +144,7 @@ function makeFilters(model, el) {
     report.dataset.text = text;
     const row = (tag, cells) => make("tr", "", {}, ...cells.map((cell) => make(tag, "", { textContent: cell })));
     const { rows, same, accuracy, change } = told.real;
-    const words = same ? `Taken out or only switched off, the same accuracy: ${accuracy}. No output differs by more than ${change}.` : `Taken out they are missed more than switched off: accuracy ${accuracy}, an output differs by ${change}.`;
+    const words = same ? `Taken out or only switched off, the same accuracy: ${accuracy}. ${change === "0" ? "Not one output differs." : `No output differs by more than ${change}.`}` : `Taken out they are missed more than switched off: accuracy ${accuracy}, an output differs by ${change}.`;
     report.replaceChildren(make("table", "", {}, row("th", ["", "before", "after"]), ...rows.map((cells) => row("td", cells))), make("p", same ? "" : "changed", { textContent: words }));
     if (asked) report.scrollIntoView({ block: "nearest" }); // who has pressed the button wants to see it
     asked = false;
@@ -176,24 +174,27 @@ function makeFilters(model, el) {
     }
     for (const made of by.querySelectorAll("button")) { made.setAttribute("aria-checked", String(made.dataset.ranking === ranking)); made.tabIndex = made.dataset.ranking === ranking ? 0 : -1; }
     for (const tile of racks.querySelectorAll("button")) tile.setAttribute("aria-checked", String(!off.has(tile.dataset.filter)));
-    const n = pool(), kept = n - off.size, byRank = isRanked(), accuracy = byRank ? ranked().accuracy[kept] : ahead ? null : picture.accuracy;
+    // While another CNN is trained, which takes its time, the filters and curves are still those of the former one.
+    const training = clock.busy() || (SETTINGS.some(clock.ahead) ? "training another CNN" : "");
+    const n = pool(), kept = n - off.size, byRank = isRanked(), accuracy = training ? null : byRank ? ranked().accuracy[kept] : ahead ? null : picture.accuracy;
+    board.classList.toggle("sl-former", training !== "");
     range.max = n;
     range.value = kept;
     range.setAttribute("aria-valuetext", `${kept} of ${n}`);
     written(count, `${kept} of ${n}`);
     const rhos = [...new Set([0, 0.01, 0.05, 0.2, picture.values.rho])].sort((a, b) => a - b);
     panel.follow(picture.values, { rho: rhos.map((v) => [v, String(v)]) });
-    for (const setting of ["rho", "seed"]) root.querySelector(`[data-setting="${setting}"], [data-field="${setting}"]`).parentElement.hidden = picture.own;
+    for (const setting of SETTINGS) root.querySelector(`[data-setting="${setting}"], [data-field="${setting}"]`).parentElement.hidden = picture.own;
     written(big, accuracy === null ? "…" : accuracy.toFixed(3));
     const per = scene.layers.map((layer, k) => layer.images.length - [...off].filter((f) => f.startsWith(`${k}.`)).length);
-    written(small, `accuracy (all ${n}: ${ranked().accuracy[n].toFixed(3)})\n${per.map((left, k) => `${left} of ${scene.layers[k].images.length}`).join(" + ")} filters${byRank ? " on" : ", by hand"}`);
+    written(small, training ? `${training} …` : `accuracy (all ${n}: ${ranked().accuracy[n].toFixed(3)})\n${per.map((left, k) => `${left} of ${scene.layers[k].images.length}`).join(" + ")} filters${byRank ? " on" : ", by hand"}`);
     drawCurves(look, accuracy);
     drawReport();
     panel.say(picture.message, offline);
-    panel.tell(`${kept} of ${n} filters on${byRank ? `, by ${ranked().label}` : ", chosen by hand"}: accuracy ${accuracy === null ? "not known yet" : accuracy.toFixed(3)}, with all of them ${ranked().accuracy[n].toFixed(3)}`);
+    panel.tell(training || `${kept} of ${n} filters on${byRank ? `, by ${ranked().label}` : ", chosen by hand"}: accuracy ${accuracy === null ? "not known yet" : accuracy.toFixed(3)}, with all of them ${ranked().accuracy[n].toFixed(3)}`);
     pictures++;
     // for whoever watches from outside
-    Object.assign(root.dataset, { pictures, build: shown, kept, ranking, ranked: byRank, accuracy: accuracy === null ? "" : accuracy.toFixed(4), off: [...off].sort().join(), real: Boolean(picture.real), rho: picture.values.rho });
+    Object.assign(root.dataset, { pictures, build: shown, kept, ranking, ranked: byRank, accuracy: accuracy === null ? "" : accuracy.toFixed(4), off: [...off].sort().join(), real: Boolean(picture.real), training, rho: picture.values.rho });
   }
 
   return () => {
@@ -202,6 +203,7 @@ function makeFilters(model, el) {
   };
 }
 
+const SETTINGS = ["rho", "seed"]; // another value is another CNN
 const DASHES = { eigenvalue: [], eigenvalue_norm: [6, 3], connectivity: [9, 4], random: [1, 5] };
 
 export default { render: ({ model, el }) => makeFilters(model, el) };

@@ -144,7 +144,7 @@ class FilterBench(Pulled):
     def _renewed(self, rules: dict[str, Any]) -> CnnBench:
         if self.bench.own:
             raise ValueError("the model is your own; make another bench for another one: FilterBench(model, data)")
-        return CnnBench(data=self._data, **vars(replace(self.bench.rules, **rules)))
+        return CnnBench(data=self._data, watch=self._alive, **vars(replace(self.bench.rules, **rules)))
 
     def act(self, action: str) -> None:
         """Press a button: "real" takes out of a copy what is off, "all" switches everything on.

@@ -134,11 +134,7 @@ function render({ model, el }) {
 
   function makeRankings(ink) {
     by.replaceChildren(html("span", "label", { textContent: "prune by" }), ...scene.rankings.map((ranked) => {
-      const swatch = html("canvas", "swatch", { width: 52, height: 24 }), button = html("button", "button", { type: "button" }, swatch, ranked.label), pen = swatch.getContext("2d");
-      pen.strokeStyle = shade(ranked.colour, ink);
-      pen.lineWidth = 5;
-      pen.setLineDash((DASHES[ranked.name] || [4, 2, 1, 2]).map((v) => 2 * v));
-      pen.beginPath(); pen.moveTo(0, 12); pen.lineTo(52, 12); pen.stroke();
+      const button = html("button", "button", { type: "button" }, makeSwatch(shade(ranked.colour, ink), DASHES[ranked.name] || [4, 2, 1, 2]), ranked.label);
       button.dataset.ranking = ranked.name;
       button.setAttribute("role", "radio");
       button.addEventListener("click", () => choose(ranked.name));

@@ -108,6 +108,10 @@ class Pulled(anywidget.AnyWidget):
     def _show(self, question: dict[str, Any]) -> None:
         self.send(self.picture(question))
 
+    def _alive(self, words: str) -> None:
+        """Tell the browser what takes its time, so that it does not take the kernel for dead."""
+        self.send({"kind": "alive", "words": words})
+
     def _push(self) -> None:
         """Show a change that came from Python."""
         if self._watched:
