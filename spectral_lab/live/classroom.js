@@ -3,64 +3,20 @@
 
 function makeRoom(model, el) {
   let hand = null, pictures = 0; // `hand`: how many nodes it keeps, ahead of the kernel
-  const typed = new Set();
-  const make = (tag, name, more = {}) => Object.assign(document.createElement(tag), { className: name ? `sl-${name}` : "" }, more);
-  const root = make("div", "root sl-room"), transport = make("div", "transport"), alarm = make("div", "alarm"), spoken = make("div", "spoken");
+  const panel = makePanel(el, "room", "a teacher and two students"), { root, make, written } = panel;
   const board = make("div", "board"), below = make("div", "below");
-  root.setAttribute("role", "group");
-  root.setAttribute("aria-label", "a teacher and two students");
-  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's command keys must not act on the cell while a control has the focus
-  root.addEventListener("keydown", (event) => event.stopPropagation()); // nor Notebook 7's
-  alarm.setAttribute("role", "alert");
-  spoken.setAttribute("role", "status");
-  root.append(transport, alarm, board, below, spoken);
-  el.classList.add("sl-host");
-  el.replaceChildren(root);
-
+  panel.alarm.after(board, below);
   const clock = makeClock(model, root, draw);
+  panel.drivenBy(clock);
 
   // -- the controls --------------------------------------------------------------------------------------------------
-  const button = (name, text, title, parent, more = "") => {
-    const made = make("button", `button ${more}`, { type: "button", textContent: text, title });
-    made.dataset.action = name;
-    parent.append(made);
-    return made;
-  };
-  const pressing = (made) => { made.addEventListener("click", () => clock.press(made.dataset.action)); return made; };
-  const start = pressing(button("start", "▶ Start", "train both students, or pause", transport, "sl-train"));
-  pressing(button("reset", "⟲ Reset", "the same students, untrained", transport));
-  const grow = pressing(button("grow", "Grow h", "one lesson after the other, with more and more nodes", transport));
-  const controls = {};
-
-  // A slider with a field for exact values; `from` and `to` turn a value into a place on the slider and back.
-  function control(name, label, title, range, from = (v) => v, to = (p) => +p) {
-    const box = make("div", "control"), id = `${clock.client}-${name}`, words = make("label", "", { htmlFor: id, textContent: label, title });
-    const slider = range && make("input", "", { type: "range", id, title, ...range }), field = make("input", "field", { type: "text", inputMode: "decimal" });
-    if (!slider) field.id = id;
-    field.setAttribute("aria-label", title);
-    field.dataset.field = name;
-    field.addEventListener("input", () => typed.add(name));
-    field.addEventListener("change", () => { typed.delete(name); clock.move(name, field.value.trim() === "" || Number.isNaN(+field.value) ? field.value : +field.value); });
-    field.addEventListener("blur", () => { typed.delete(name); clock.repaint(); });
-    if (slider) {
-      slider.dataset.setting = name;
-      slider.addEventListener("input", () => { field.value = String(to(slider.value)); clock.move(name, to(slider.value)); });
-    }
-    box.append(words, ...(slider ? [slider] : []), field);
-    transport.append(box);
-    controls[name] = { slider, field, from };
-  }
-  const teachers = make("select", "", { title: "sizes of the teacher's layers" });
-  teachers.setAttribute("aria-label", "teacher");
-  teachers.dataset.setting = "teacher";
-  teachers.addEventListener("change", () => clock.move("teacher", teachers.value.split("–").map(Number)));
-  const chosen = make("div", "control");
-  chosen.append(make("span", "label", { textContent: "teacher" }), teachers);
-  transport.append(chosen);
-  control("h", "h", "nodes of the students' hidden layer", { min: 1, max: 100, step: 1 });
-  const powers = (v) => (v > 0 ? 1 + 20 * (Math.log10(v) + 6) : 0), value = (p) => (+p === 0 ? 0 : +(10 ** ((p - 1) / 20 - 6)).toPrecision(2));
-  control("alpha", "α", "strength of the penalty, for λ, φ and w alike", { min: 0, max: 121, step: 1 }, powers, value);
-  control("seed", "seed", "seed of the students and of the order of the points", null);
+  const start = panel.button("start", "▶ Start", "train both students, or pause", undefined, "sl-train");
+  panel.button("reset", "⟲ Reset", "the same students, untrained");
+  const grow = panel.button("grow", "Grow h", "one lesson after the other, with more and more nodes");
+  panel.choice("teacher", "teacher", "sizes of the teacher's layers");
+  const widest = panel.number("h", "h", "nodes of the students' hidden layer", { min: 1, max: 100, step: 1 }).slider;
+  panel.number("alpha", "α", "strength of the penalty, for λ, φ and w alike", POWERS.range, POWERS);
+  panel.number("seed", "seed", "seed of the students and of the order of the points", null);
 
   // -- the pictures --------------------------------------------------------------------------------------------------
   const column = (name) => { const made = make("section", `column sl-${name}`), head = make("h3", ""); made.append(head); board.append(made); return { made, head }; };
@@ -82,7 +38,7 @@ function makeRoom(model, el) {
   keep.dataset.setting = "kept";
   keep.addEventListener("input", () => { hand = +keep.value; clock.move("kept", hand); });
   knob.append(keep);
-  for (const [name, text] of [["teacher", "prune to the teacher's size"], ["core", "prune to the core"], ["all", "keep all"]]) pressing(button(name, text, text, cuts));
+  for (const [name, text] of [["teacher", "prune to the teacher's size"], ["core", "prune to the core"], ["all", "keep all"]]) panel.button(name, text, text, cuts);
   pruning.append(knob, cuts);
 
   // -- drawing -------------------------------------------------------------------------------------------------------
@@ -95,20 +51,12 @@ function makeRoom(model, el) {
 
   function drawControls(picture, step) {
     const over = step >= picture.end;
-    start.textContent = picture.playing ? "❚❚ Pause" : over ? "▶ Go on" : "▶ Start";
+    written(start, picture.playing ? "❚❚ Pause" : over ? "▶ Go on" : "▶ Start");
     start.dataset.action = picture.playing ? "pause" : "start";
     grow.setAttribute("aria-pressed", String(picture.growing.length > 0));
     grow.title = picture.growing.length ? `to come: h = ${picture.growing.join(", ")}` : "one lesson after the other, with more and more nodes";
-    controls.h.slider.max = picture.widest;
-    for (const [name, { slider, field, from }] of Object.entries(controls)) {
-      if (clock.ahead(name) || typed.has(name)) continue;
-      const text = String(picture.values[name]);
-      if (field.value !== text) field.value = text;
-      if (slider) slider.value = from(picture.values[name]);
-    }
-    const options = picture.teachers.map((sizes) => sizes.join("–"));
-    if (teachers.options.length !== options.length) teachers.replaceChildren(...options.map((text) => make("option", "", { value: text, textContent: text })));
-    if (!clock.ahead("teacher")) teachers.value = picture.values.teacher.join("–");
+    widest.max = picture.widest;
+    panel.follow(picture.values, { teacher: picture.teachers.map((sizes) => [sizes, sizes.join("–")]) });
     keep.max = picture.values.h;
   }
 
@@ -122,15 +70,14 @@ function makeRoom(model, el) {
     picture.students.forEach((student, k) => {
       const { head } = [spectral, direct][k];
       const text = `${k ? "◆ direct" : "● spectral"} student: core ${student.core} of ${h}`;
-      if (head.textContent !== text) head.textContent = text;
+      written(head, text);
       head.style.color = look.of(student.kind);
       drawStudent(canvases.graphs[k], look, student, picture.teacher.sizes, stays[k]);
       canvases.histograms[k].setCaption(`its nodes by relevance R = ${k ? "‖w‖" : "|λ| ‖φ‖"}: ${student.clear ? student.core < h ? "a gap" : "all in one heap" : "no gap"}`);
       drawHistogram(canvases.histograms[k], look, student, stays[k]);
     });
     const found = picture.students.map((student, k) => foundBy(student, stays[k]).size), n = picture.teacher.sizes[1];
-    const title = `the teacher: ${n} nodes`;
-    if (middle.head.textContent !== title) middle.head.textContent = title;
+    written(middle.head, `the teacher: ${n} nodes`);
     drawTeacher(canvases.teacher, look, picture.teacher, picture.students, stays);
     drawCores(canvases.cores, look, picture);
     drawErrors(canvases.errors, look, picture, rows);
@@ -141,9 +88,8 @@ function makeRoom(model, el) {
       made.style.color = look.of(kind);
       return made;
     }));
-    const text = offline ? "The kernel is not connected, or busy. If it was restarted, run the cell again." : picture.message;
-    if (alarm.textContent !== text) alarm.textContent = text;
-    if (!picture.playing && spoken.textContent !== picture.words) spoken.textContent = picture.words;
+    panel.say(picture.message, offline);
+    if (!picture.playing) panel.tell(picture.words);
     pictures++;
     // for whoever watches from outside
     Object.assign(root.dataset, { pictures, step, playing: picture.playing, build: picture.build, kept, h, core: picture.students[0].core, found: found.join() });

@@ -55,7 +55,7 @@ class Classroom(Pulled):
         lesson: what is learnt now, with ``core``, ``mse()``, ``transition()`` and ``pruned()``.
     """
 
-    _esm = script("canvas", "clock", "students", "classroom")
+    _esm = script("canvas", "clock", "panel", "students", "classroom")
     _css = styles("playground", "classroom")
 
     def __init__(self, *, steps: int | None = None, **rules: Any) -> None:

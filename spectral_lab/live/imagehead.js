@@ -10,9 +10,7 @@ function makeHead(model, el) {
   const start = panel.button("start", "▶ Start", "train, or pause", undefined, "sl-train");
   panel.button("step", "Step", "ten steps of training");
   panel.button("reset", "⟲ Reset", "the same head, untrained");
-  const rho = panel.number("rho", "ρ", "strength of the penalty on the hidden eigenvalues, ρ Σ|λ|", { min: 0, max: 121, step: 1 }, {
-    from: (v) => (v > 0 ? 1 + 20 * (Math.log10(v) + 6) : 0), to: (p) => (+p === 0 ? 0 : +(10 ** ((p - 1) / 20 - 6)).toPrecision(2)), show: brief,
-  });
+  const rho = panel.number("rho", "ρ", "strength of the penalty on the hidden eigenvalues, ρ Σ|λ|", POWERS.range, POWERS);
   rho.slider.classList.add("sl-long");
   panel.number("hidden", "hidden neurons", "hidden neurons at the start, all of them silent; a new run", { min: 2, max: 200, step: 2 });
   panel.choice("task", "task", "what is asked about the images; a new run");

@@ -75,8 +75,14 @@ export function makePanel(el, name, label) {
   };
 }
 
-// A number as a field of few characters shows it: 0.05, but 1.4e-5.
-export const brief = (v) => (v === 0 || Math.abs(v) >= 0.01 ? String(v) : (+v.toPrecision(3)).toExponential());
+// A slider for the strength of a penalty: an exact 0 at its left end, then twenty places a decade from 1e-6 to 1; the field has
+// room for 0.05, but not for 0.000014.
+export const POWERS = {
+  range: { min: 0, max: 121, step: 1 },
+  from: (v) => (v > 0 ? 1 + 20 * (Math.log10(v) + 6) : 0),
+  to: (p) => (+p === 0 ? 0 : +(10 ** ((p - 1) / 20 - 6)).toPrecision(2)),
+  show: (v) => (v === 0 || Math.abs(v) >= 0.01 ? String(v) : (+v.toPrecision(3)).toExponential()),
+};
 
 // Bytes of an image (h, w, 1 or 3) in base64 onto a small canvas.
 export function paintImage(canvas, bytes, [h, w, channels]) {
