@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -260,12 +260,23 @@ def _own(data: Any, target: Hashable | None, classes: bool | None) -> Raw:
     return Raw(xs[0], ys[0], x_test, y_test, names, features)
 
 
+def _refuse_other_parts(name: str, stored: Collection[str], parts: Sequence[str]) -> None:
+    """Rows that nobody would read, for example x_val and y_val, are not passed over in silence."""
+    other = [key for key in stored if key[:2] == "x_" and f"y{key[1:]}" in stored and key[1:] not in parts]
+    if other:
+        raise ValueError(
+            f"{name} holds {other[0]} and y{other[0][1:]}, too, which would not be read; put these rows to those of "
+            f"x{parts[0]} and y{parts[0]}: validation= holds some back"
+        )
+
+
 def _pairs(data: Any, target: Hashable | None) -> dict[str, tuple[Any, Any]]:
     """x and y of the parts that the user's data have: "_train" and "_test", or one without a name."""
     if isinstance(data, (str, os.PathLike)):
         stored = read_npz(data)
         for parts in (("_train", "_test"), ("",)):
             if all(f"x{part}" in stored and f"y{part}" in stored for part in parts):
+                _refuse_other_parts(Path(data).name, stored, parts)
                 return {part: (stored[f"x{part}"], stored[f"y{part}"]) for part in parts}
         found = ", ".join(stored) or "nothing"
         raise ValueError(f"{Path(data).name} holds {found}; wanted x_train, y_train, x_test and y_test, or x and y")

@@ -360,6 +360,11 @@ def test_what_cannot_be_taken_is_named_with_the_cure(data, options, message):
             {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
             r"shapes \(\(3,\), \(1,\)\) for training and \(\(2,\), \(1,\)\)",
         ),
+        (
+            {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y, "x_val": X, "y_val": Y},
+            "mine.npz holds x_val and y_val, too, which would not be read; put these rows to those of x_train",
+        ),
+        ({"x": X, "y": Y, "x_test": X, "y_test": Y, "y_names": Y}, "mine.npz holds x_test and y_test, too"),
         ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y[:-3]}, "x_test has 40 rows and y_test has 37"),
     ],
 )
