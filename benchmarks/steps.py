@@ -15,7 +15,7 @@ from rich.table import Table
 
 from spectral_lab.peak import peak_mebibytes
 
-ROUNDS, STEPS = 75, 2
+ROUNDS, STEPS = 40, 6
 Step = Callable[[], object]
 
 
@@ -34,7 +34,13 @@ def milliseconds(steps: Mapping[str, Step], device: str) -> dict[str, list[float
     return found
 
 
-def compare(title: str, makers: Mapping[str, Callable[[], Step]], wanted: Mapping[str, str], device: str) -> None:
+def compare(
+    title: str,
+    makers: Mapping[str, Callable[[], Step]],
+    wanted: Mapping[str, str],
+    device: str,
+    timed: Mapping[str, Callable[[], Step]] | None = None,
+) -> None:
     """Print time and peak memory of a step of each kind, and their ratios to those of the first kind.
 
     Args:
@@ -42,11 +48,12 @@ def compare(title: str, makers: Mapping[str, Callable[[], Step]], wanted: Mappin
         makers: by the name of the kind, a function that makes network and optimiser and returns one step of training.
         wanted: what the two ratios should be, by the name of the kind.
         device: where the networks are.
+        timed: makers of what is timed, if that is not what memory is measured of.
 
     The ratio of the times is the median over the rounds of the ratio within a round.
     """
     memory = {name: peak_mebibytes(make, device) for name, make in makers.items()}
-    times = milliseconds({name: make() for name, make in makers.items()}, device)
+    times = milliseconds({name: make() for name, make in (timed or makers).items()}, device)
     table = Table(title=f"{title}, {device}, {torch.get_num_threads()} threads")
     for column in ("", "ms", "×", "peak MiB", "×", "wanted"):
         table.add_column(column, justify="left" if column in ("", "wanted") else "right")
