@@ -80,9 +80,9 @@ def count_macs(model: nn.Module, x: Tensor | None = None) -> int:
     r"""Multiply-accumulates with weights that one row of data costs in a network.
 
     A link of a stack or a DirectNet is one.  A SpectralNet does what is cheaper for many rows: its recurrence passes each
-    block of eigenvectors twice, its explicit blocks W_ij once each; its "adjacency" rule passes each φ twice in each step.
-    In a model with convolutions each weight counts once for each place where it is applied; layers that are called from
-    outside ``forward`` are not seen.
+    block of eigenvectors twice, but the last one once, its explicit blocks W_ij once each; its "adjacency" rule passes each φ
+    twice in each step.  In a model with convolutions each weight counts once for each place where it is applied; layers that
+    are called from outside ``forward`` are not seen.
 
     Args:
         model: any network that can be pruned.
@@ -97,10 +97,10 @@ def count_macs(model: nn.Module, x: Tensor | None = None) -> int:
     if isinstance(model, DirectNet):
         return sum(W.numel() for W in model.weights.values())
     if isinstance(model, SpectralNet):
-        recurrence = 2 * sum(n * m for n, m in pairwise(model.nodes))
+        twice, last = 2 * sum(n * m for n, m in pairwise(model.nodes)), model.nodes[-2] * model.nodes[-1]
         if model.update == "adjacency":
-            return (len(model.nodes) - 1) * recurrence
-        return min(recurrence, sum(n * m for i, n in enumerate(model.nodes) for m in model.nodes[:i]))
+            return (len(model.nodes) - 1) * twice
+        return min(twice - last, sum(n * m for i, n in enumerate(model.nodes) for m in model.nodes[:i]))
     return sum(n * m for n, m in pairwise(read_stack(model).sizes))
 
 

@@ -9,7 +9,7 @@ shape (N_i,).  The code counts layers from 0, the papers from 1.  Together they 
 of a network in which every layer projects onto every later one (Peri et al., *SPARCS*, Section 4).
 
 Everything here takes tensors and returns tensors, over any leading batch dimensions, float type and device.
-Three ways to send a signal through the network stand side by side: :func:`propagate` (never builds a weight),
+Three ways to send a signal through the network stand side by side: :func:`propagate` (builds only the last layer's links),
 :func:`propagate_blocks` (builds every block W_ij) and :func:`propagate_adjacency` (applies the whole A_B, B times).
 Next, read :mod:`spectral_lab.networks`, which puts these functions into an ``nn.Module``.
 """
@@ -144,6 +144,11 @@ def inverse_block(eigenvectors: Blocks, i: int, j: int) -> Tensor:
     return S
 
 
+def _adjacent(phi: Tensor, lam_in: Tensor, lam_out: Tensor) -> Tensor:
+    """The weights between adjacent layers, w_mn = (λ_n^in - λ_m^out) φ_mn (PRE Eq. 2)."""
+    return phi * (lam_in.unsqueeze(-2) - lam_out.unsqueeze(-1))
+
+
 def weight_block(eigenvectors: Blocks, eigenvalues: Blocks, i: int, j: int) -> Tensor:
     r"""The weights W_ij from layer j to a later layer i (SPARCS 4.3, C.6), layers counted from 0.
 
@@ -157,7 +162,7 @@ def weight_block(eigenvectors: Blocks, eigenvalues: Blocks, i: int, j: int) -> T
     _check_layers(i, j, len(layer_sizes(eigenvectors, eigenvalues)))
     if j >= i:
         raise ValueError(f"links go from a layer to a later one; found j = {j} and i = {i}, wanted j < i")
-    W = eigenvectors[i - 1] * (eigenvalues[i - 1].unsqueeze(-2) - eigenvalues[i].unsqueeze(-1))
+    W = _adjacent(eigenvectors[i - 1], eigenvalues[i - 1], eigenvalues[i])
     for k in range(i - 2, j - 1, -1):
         W = -W @ eigenvectors[k]
     return W
@@ -172,8 +177,7 @@ def weight_blocks(eigenvectors: Blocks, eigenvalues: Blocks) -> Weights:
 def _weight_blocks(eigenvectors: Blocks, eigenvalues: Blocks) -> Weights:
     weights: Weights = {}
     for i in range(1, len(eigenvalues)):
-        W = eigenvectors[i - 1] * (eigenvalues[i - 1].unsqueeze(-2) - eigenvalues[i].unsqueeze(-1))
-        weights[i, i - 1] = W
+        W = weights[i, i - 1] = _adjacent(eigenvectors[i - 1], eigenvalues[i - 1], eigenvalues[i])
         for j in range(i - 2, -1, -1):
             W = weights[i, j] = -W @ eigenvectors[j]
     return weights
@@ -198,14 +202,15 @@ def propagate(
     *,
     silent_input: bool = False,
 ) -> list[Tensor]:
-    r"""Signals of all layers under SPARCS 4.5, a_i = f(Σ_{j<i} W_ij a_j), without building any W_ij.
+    r"""Signals of all layers under SPARCS 4.5, a_i = f(Σ_{j<i} W_ij a_j), without building the W_ij.
 
     Forward substitution with Φ_B, interleaved with f: with u = a_1 at the first layer and then layer by layer
 
     .. math:: v = \varphi u, \quad z = \varphi (\lambda^{in} \odot u) - \lambda^{out} \odot v, \quad
               a = f(z), \quad u' = a - v
 
-    Two matrix products a layer, so the cost grows linearly with depth.  f is the identity at the last layer.
+    Two matrix products a layer, so the cost grows linearly with depth.  The last layer has no f and hands no u' on: there one
+    product is enough, z = [φ L^{in} - L^{out} φ] u, with the weights between adjacent layers (4.3).
 
     Args:
         x: input, (..., N_1); with batched eigenvectors (..., batch, N_1).
@@ -222,17 +227,16 @@ def propagate(
     sizes = layer_sizes(eigenvectors, eigenvalues)
     _check_input(x, sizes[0])
     u, signals = x, [x]
-    for k, phi in enumerate(eigenvectors):
+    *inner, last = eigenvectors
+    for k, phi in enumerate(inner):
         v = u @ phi.mT
         z = -_row(eigenvalues[k + 1]) * v
         if k or not silent_input:
             z = (u * _row(eigenvalues[k])) @ phi.mT + z
-        if k == len(eigenvectors) - 1:
-            return [*signals, z]
         a = activation(z if masks is None else z * _row(masks[k]))
         signals.append(a)
         u = a - v
-    raise AssertionError("unreachable: layer_sizes refuses an empty network")
+    return [*signals, u @ _adjacent(last, eigenvalues[-2], eigenvalues[-1]).mT]
 
 
 def propagate_blocks(

@@ -59,13 +59,14 @@ def activation_name(activation: Activation) -> str:
 def recurrence_is_cheaper(sizes: tuple[int, ...], batch: int, silent_input: bool = False) -> bool:
     r"""Whether :func:`~spectral_lab.decomposition.propagate` needs fewer multiplications than the explicit blocks.
 
-    The recurrence does two products batch × N_k × N_{k+1} a layer, or one in the first layer if λ_1 = 0; the blocks must be
-    built once, N_i N_{j+1} N_j each, and then applied, batch × N_i N_j each.
+    The recurrence does two products batch × N_k × N_{k+1} a layer, or one in the first layer if λ_1 = 0, and one in the last,
+    whose weights it builds; the blocks must all be built once, N_i N_{j+1} N_j each, and then applied, batch × N_i N_j each.
     """
-    adjacent = sum(n * m for n, m in pairwise(sizes))
-    recurrence = batch * (2 * adjacent - silent_input * sizes[0] * sizes[1])
+    *inner, last = (n * m for n, m in pairwise(sizes))
+    passed_once = sum(inner[:1]) if silent_input else 0
+    recurrence = last + batch * (2 * sum(inner) - passed_once + last)
     pairs = [(i, j) for i in range(1, len(sizes)) for j in range(i)]
-    blocks = adjacent + sum(batch * sizes[i] * sizes[j] for i, j in pairs)
+    blocks = sum(inner) + last + sum(batch * sizes[i] * sizes[j] for i, j in pairs)
     blocks += sum(sizes[i] * sizes[j + 1] * sizes[j] for i, j in pairs if i - j > 1)
     return recurrence < blocks
 

@@ -211,7 +211,10 @@ def multiplications(nodes, batch, silent):
     """One by one, product for product: (recurrence, explicit blocks)."""
     recurrence = blocks = 0
     for k in range(1, len(nodes)):
-        recurrence += (1 if silent and k == 1 else 2) * batch * nodes[k] * nodes[k - 1]
+        if k == len(nodes) - 1:
+            recurrence += (1 + batch) * nodes[k] * nodes[k - 1]
+        else:
+            recurrence += (1 if silent and k == 1 else 2) * batch * nodes[k] * nodes[k - 1]
     for i in range(1, len(nodes)):
         blocks += nodes[i] * nodes[i - 1]
         for j in range(i - 2, -1, -1):
