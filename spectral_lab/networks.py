@@ -195,7 +195,7 @@ class SpectralNet(nn.Module):
         """The input (..., n_in) with the value 1 for the bias node behind it, if there is one."""
         if x.dim() == 0 or x.shape[-1] != self.sizes[0]:
             raise ValueError(f"the input has shape {tuple(x.shape)}; this network wants (..., {self.sizes[0]})")
-        return torch.cat([x, x.new_ones(*x.shape[:-1], 1)], dim=-1) if self.bias else x
+        return nn.functional.pad(x, (0, 1), value=1.0) if self.bias else x
 
     def signals(self, x: Tensor, masks: Sequence[Tensor] | None = None) -> list[Tensor]:
         """Signals of every layer, input (with its bias node) and output included.
@@ -205,14 +205,14 @@ class SpectralNet(nn.Module):
             masks: per hidden layer a vector of zeros and ones; a zero cuts all links into that node, see
                 :func:`~spectral_lab.decomposition.propagate`.
         """
-        x = self.with_bias(x)
+        x, phi, lam = self.with_bias(x), self.phi, self.lam
         if self.update == "adjacency":
-            return propagate_adjacency(x, self.phi, self.lam, self.activation, masks)
-        batch = x[..., 0].numel() // self.eigenvalues[0][..., 0].numel()  # rows a network, where many are stacked
+            return propagate_adjacency(x, phi, lam, self.activation, masks)
+        batch = x.shape[:-1].numel() // lam[0].shape[:-1].numel()  # rows a network, where many are stacked
         silent = self.has_silent_input()
         if recurrence_is_cheaper(self.nodes, batch, silent):
-            return propagate(x, self.phi, self.lam, self.activation, masks, silent_input=silent)
-        return propagate_blocks(x, self.phi, self.lam, self.activation, masks)
+            return propagate(x, phi, lam, self.activation, masks, silent_input=silent)
+        return propagate_blocks(x, phi, lam, self.activation, masks)
 
     def has_silent_input(self) -> bool:
         """Whether λ_1 = 0 and stays so: frozen, and looked at, since a trained λ_1 can be frozen too.
@@ -220,7 +220,7 @@ class SpectralNet(nn.Module):
         Only at an own parameter: what ``torch.func`` puts in its place may be of many networks, and cannot be looked at.
         """
         lam = self.eigenvalues[0]
-        return isinstance(lam, nn.Parameter) and not lam.requires_grad and not bool(lam.any())
+        return isinstance(lam, nn.Parameter) and not lam.requires_grad and not lam.count_nonzero()
 
     def forward(self, x: Tensor) -> Tensor:
         """Output (..., n_out) for the input x (..., n_in).  No softmax, no activation at the last layer."""

@@ -14,14 +14,25 @@ from torch import Tensor
 
 Penalty = Callable[[dict[str, Tensor]], Tensor]
 
+
+def _over_layers(one: Callable[[Tensor], Tensor]) -> Penalty:
+    """The sum of the scalars that the layers give, one each."""
+
+    def omega(lam: dict[str, Tensor]) -> Tensor:
+        found = [one(v) for v in lam.values()]
+        return torch.stack(found).sum() if len(found) > 1 else found[0]  # a head has one layer, and steps that are short
+
+    return omega
+
+
 # Three penalties that the papers call L1 or "L2"; each is summed over the layers.
 PENALTIES: dict[str, Penalty] = {
     # Σ|λ|: empties nodes one by one (SPARCS' CIFAR runs, Pruning App. D)
-    "l1": lambda lam: torch.stack([v.abs().sum() for v in lam.values()]).sum(),
+    "l1": _over_layers(lambda v: torch.linalg.vector_norm(v, ord=1)),
     # Σ over layers of ‖λ‖, not squared: a group lasso, which empties whole layers (SPARCS' code)
-    "l2_norm": lambda lam: torch.stack([torch.linalg.vector_norm(v) for v in lam.values()]).sum(),
+    "l2_norm": _over_layers(torch.linalg.vector_norm),
     # Σλ²: shrinks, but empties nothing (weight decay; Student)
-    "l2_squared": lambda lam: torch.stack([v.square().sum() for v in lam.values()]).sum(),
+    "l2_squared": _over_layers(lambda v: v.square().sum()),
 }
 
 
