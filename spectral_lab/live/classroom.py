@@ -17,7 +17,7 @@ from spectral_lab import plotting
 from spectral_lab.live.lesson import COLOURS, EVERY, KINDS, Lesson, Mark, Report, histogram, shares_of
 from spectral_lab.live.lessonplan import PLANS, Rules
 from spectral_lab.live.picture import Picture
-from spectral_lab.live.pulled import Pulled, script, styles
+from spectral_lab.live.pulled import Pulled, check_moves, script, styles
 from spectral_lab.stacks import read_stack
 from spectral_lab.teachers import relevance
 
@@ -100,9 +100,7 @@ class Classroom(Pulled):
         Raises:
             ValueError: a value outside its range, or no such setting.
         """
-        unknown = [name for name in moved if name not in MOVES]
-        if unknown:
-            raise ValueError(f"there is no setting {unknown[0]!r}; wanted some of {', '.join(MOVES)}")
+        check_moves(moved, MOVES)
         with self._lock:
             kept = moved.pop("kept", None)
             former = self.lesson.rules

@@ -23,9 +23,7 @@ function makeFilters(model, el) {
   const isRanked = () => { const n = pool() - off.size; return ranked().order.slice(n).every((f) => off.has(key(f))); };
 
   // -- the page ------------------------------------------------------------------------------------------------------
-  const by = make("div", "by"), cut = make("div", "cut"), board = make("div", "board"), racks = make("section", "racks"), side = make("section", "side");
-  by.setAttribute("role", "radiogroup");
-  by.setAttribute("aria-label", "rank by");
+  const rankings = makeRankings("rank by", choose), { by } = rankings, cut = make("div", "cut"), board = make("div", "board"), racks = make("section", "racks"), side = make("section", "side");
   const range = make("input", "", { type: "range", min: 0, step: 1, title: "filters that are on, the most relevant ones" }), count = make("output", "count", { ariaLive: "off" });
   range.dataset.setting = "kept";
   range.setAttribute("aria-label", "filters kept");
@@ -44,23 +42,6 @@ function makeFilters(model, el) {
   panel.choice("rho", "penalty ρ", "weight of ρ Σ|λ| while it was trained; another CNN");
   panel.number("seed", "seed", "of the start, of the order of the images, and of the random ranking; another CNN", null);
   root.append(report);
-
-  function makeRankings(tints) {
-    by.replaceChildren(make("span", "label", { textContent: "rank by" }), ...scene.rankings.map(({ name, label }) => {
-      const made = make("button", "button", { type: "button" }, makeSwatch(tints[name], DASHES[name]), label);
-      made.dataset.ranking = name;
-      made.setAttribute("role", "radio");
-      made.addEventListener("click", () => choose(name));
-      made.addEventListener("keydown", (event) => {
-        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key], names = scene.rankings.map((r) => r.name);
-        if (!step) return;
-        event.preventDefault();
-        choose(names[(names.indexOf(ranking) + step + names.length) % names.length]);
-        by.querySelector(`[data-ranking="${ranking}"]`).focus();
-      });
-      return made;
-    }));
-  }
 
   // The filters of one convolution, the most relevant one first; a click switches one.
   function makeRacks() {
@@ -113,7 +94,7 @@ function makeFilters(model, el) {
       pen.strokeStyle = look.tints[one.name];
       pen.lineWidth = one === ranked() ? 4 : 1.8;
       pen.lineJoin = "round";
-      pen.setLineDash(one === ranked() ? [] : DASHES[one.name] || []);
+      pen.setLineDash(one === ranked() ? [] : dashOf(one.name));
       pen.beginPath();
       one.accuracy.forEach((v, k) => pen.lineTo(x(k), y(v)));
       pen.stroke();
@@ -165,14 +146,13 @@ function makeFilters(model, el) {
     const state = `${shown} ${ranking} ${ink}`;
     if (built !== state) { // a new CNN, another ranking or another theme
       built = state;
-      const focused = document.activeElement?.dataset.filter, chosen = by.contains(document.activeElement);
-      makeRankings(look.tints);
+      const focused = document.activeElement?.dataset.filter;
+      rankings.build(scene.rankings, look.tints, ranking);
       makeRacks();
       paintTiles(look);
       racks.querySelector(`[data-filter="${focused}"]`)?.focus();
-      if (chosen) by.querySelector(`[data-ranking="${ranking}"]`).focus();
     }
-    for (const made of by.querySelectorAll("button")) { made.setAttribute("aria-checked", String(made.dataset.ranking === ranking)); made.tabIndex = made.dataset.ranking === ranking ? 0 : -1; }
+    rankings.show(ranking);
     for (const tile of racks.querySelectorAll("button")) tile.setAttribute("aria-checked", String(!off.has(tile.dataset.filter)));
     // While another CNN is trained, which takes its time, the filters and curves are still those of the former one.
     const training = clock.busy() || (SETTINGS.some(clock.ahead) ? "training another CNN" : "");
@@ -204,6 +184,5 @@ function makeFilters(model, el) {
 }
 
 const SETTINGS = ["rho", "seed"]; // another value is another CNN
-const DASHES = { eigenvalue: [], eigenvalue_norm: [6, 3], connectivity: [9, 4], random: [1, 5] };
 
 export default { render: ({ model, el }) => makeFilters(model, el) };

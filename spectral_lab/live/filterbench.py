@@ -19,7 +19,7 @@ from spectral_lab.live.benchview import colours
 from spectral_lab.live.cnnbench import LABELS, CnnBench, Filter
 from spectral_lab.live.mistakes import encoded
 from spectral_lab.live.picture import Picture
-from spectral_lab.live.pulled import Pulled, script, styles
+from spectral_lab.live.pulled import Pulled, check_moves, script, styles
 from spectral_lab.pruning import Pruned
 
 SETTINGS = ("rho", "seed")  # a move of one trains another CNN
@@ -50,7 +50,7 @@ class FilterBench(Pulled):
         off: the filters that are switched off, as pairs (layer, filter).
     """
 
-    _esm = script("canvas", "clock", "panel", "filterbench")
+    _esm = script("canvas", "rankings", "clock", "panel", "filterbench")
     _css = styles("playground", "filterbench")
 
     def __init__(
@@ -123,9 +123,7 @@ class FilterBench(Pulled):
         Raises:
             ValueError: a value outside its range, or no such setting; nothing has changed then.
         """
-        unknown = [name for name in moved if name not in MOVES]
-        if unknown:
-            raise ValueError(f"there is no setting {unknown[0]!r}; wanted some of {', '.join(MOVES)}")
+        check_moves(moved, MOVES)
         with self._lock:
             rules = {name: moved[name] for name in SETTINGS if name in moved}
             bench = self._renewed(rules) if rules else self.bench

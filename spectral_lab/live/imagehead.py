@@ -15,7 +15,7 @@ from spectral_lab import plotting
 from spectral_lab.live.headrun import EVERY, FEATURES, HeadRun, Standing
 from spectral_lab.live.mistakes import Mistakes, encoded, pixels
 from spectral_lab.live.picture import Picture
-from spectral_lab.live.pulled import Pulled, script, styles
+from spectral_lab.live.pulled import Pulled, check_moves, script, styles
 
 MOVES = ("task", "features", "hidden", "rho", "seed")
 ACTIONS = ("start", "pause", "step", "reset")
@@ -89,9 +89,7 @@ class ImageHead(Pulled):
         Raises:
             ValueError: a value outside its range, or no such setting; nothing has changed then.
         """
-        unknown = [name for name in moved if name not in MOVES]
-        if unknown:
-            raise ValueError(f"there is no setting {unknown[0]!r}; wanted some of {', '.join(MOVES)}")
+        check_moves(moved, MOVES)
         with self._lock:
             rules = replace(self.head.rules, **moved)
             if replace(rules, rho=self.head.rho) == self.head.rules:

@@ -65,10 +65,8 @@ function unpacked(contents, buffers) {
 function render({ model, el }) {
   const html = (tag, name, more = {}, ...children) => { const made = Object.assign(document.createElement(tag), { className: name && `sl-${name}` }, more); made.append(...children); return made; };
   const written = (element, text) => { if (element.textContent !== text) element.textContent = text; };
-  const by = html("div", "by"), cut = html("div", "cut"), middle = html("div", "middle"), side = html("div", "side"), settings = html("div", "settings");
+  const rankings = makeRankings("prune by", choose), { by } = rankings, cut = html("div", "cut"), middle = html("div", "middle"), side = html("div", "side"), settings = html("div", "settings");
   const report = html("div", "report"), alarm = html("div", "alarm"), words = html("div", "spoken");
-  by.setAttribute("role", "radiogroup");
-  by.setAttribute("aria-label", "prune by");
   alarm.setAttribute("role", "alert");
   words.setAttribute("role", "status");
   const root = html("div", "root sl-bench", {}, by, cut, alarm, middle, side, settings, report, words);
@@ -132,22 +130,6 @@ function render({ model, el }) {
     acts.append(buttons[name]);
   }
 
-  function makeRankings(ink) {
-    by.replaceChildren(html("span", "label", { textContent: "prune by" }), ...scene.rankings.map((ranked) => {
-      const button = html("button", "button", { type: "button" }, makeSwatch(shade(ranked.colour, ink), DASHES[ranked.name] || [4, 2, 1, 2]), ranked.label);
-      button.dataset.ranking = ranked.name;
-      button.setAttribute("role", "radio");
-      button.addEventListener("click", () => choose(ranked.name));
-      button.addEventListener("keydown", (event) => {
-        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key], names = scene.rankings.map((r) => r.name);
-        if (!step) return;
-        event.preventDefault();
-        choose(names[(names.indexOf(ranking) + step + names.length) % names.length]);
-        by.querySelector(`[data-ranking="${ranking}"]`).focus();
-      });
-      return button;
-    }));
-  }
   function choose(name) { ranking = name; channel.move("ranking", name); repaint(); }
 
   let drawnControls = "";
@@ -155,16 +137,10 @@ function render({ model, el }) {
     const look = `${told.build} ${ink} ${dark}`;
     if (drawnControls !== look) { // a new network, or another theme
       drawnControls = look;
-      const focused = by.contains(document.activeElement);
-      makeRankings(ink);
-      if (focused) by.querySelector(`[data-ranking="${ranking}"]`)?.focus();
+      rankings.build(scene.rankings, Object.fromEntries(scene.rankings.map((r) => [r.name, shade(r.colour, ink)])), ranking);
       range.max = scene.places.length;
     }
-    for (const button of by.querySelectorAll("button")) {
-      const on = button.dataset.ranking === ranking;
-      button.setAttribute("aria-checked", String(on));
-      button.tabIndex = on ? 0 : -1;
-    }
+    rankings.show(ranking);
     range.value = Math.round(share * scene.places.length);
     range.setAttribute("aria-valuetext", `${Math.round(100 * share)} percent`);
     if (document.activeElement !== field) field.value = String(+share.toFixed(4));

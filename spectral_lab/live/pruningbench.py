@@ -21,7 +21,7 @@ from spectral_lab.live.benchrules import check_share
 from spectral_lab.live.benchview import figure, scene
 from spectral_lab.live.frames import Arrays, pack
 from spectral_lab.live.picture import Picture
-from spectral_lab.live.pulled import Pulled, script, styles
+from spectral_lab.live.pulled import Pulled, check_moves, script, styles
 from spectral_lab.pruning import Pruned
 from spectral_lab.rankings import Ranking
 
@@ -51,7 +51,7 @@ class PruningBench(Pulled):
         bench: the network and its curves, of :class:`~spectral_lab.live.bench.Bench`.
     """
 
-    _esm = script("canvas", "neurons", "removal", "pruningbench")
+    _esm = script("canvas", "neurons", "rankings", "removal", "pruningbench")
     _css = styles("playground", "pruningbench")
 
     def __init__(
@@ -147,9 +147,7 @@ class PruningBench(Pulled):
             ValueError: a value outside its range; nothing has changed then.
         """
         with self._lock:
-            unknown = [name for name in moved if name not in ("share", "ranking", *SETTINGS)]
-            if unknown:
-                raise ValueError(f"there is no setting {unknown[0]!r}; wanted some of share, ranking, {', '.join(SETTINGS)}")
+            check_moves(moved, ("share", "ranking", *SETTINGS))
             share = check_share(moved.get("share", self._share))
             rules = {name: moved[name] for name in SETTINGS if name in moved}
             bench = self._renewed(rules) if rules else self.bench

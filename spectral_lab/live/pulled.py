@@ -11,6 +11,7 @@ import base64
 import logging
 import re
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,17 @@ def script(*names: str) -> str:
 def styles(*names: str) -> str:
     """Style sheets one after the other, for ``_css``."""
     return "\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in names)
+
+
+def check_moves(moved: Collection[str], known: Collection[str]) -> None:
+    """Refuse a setting that a widget does not have.
+
+    Raises:
+        ValueError: naming the first one, and those that there are.
+    """
+    unknown = next((name for name in moved if name not in known), None)
+    if unknown is not None:
+        raise ValueError(f"there is no setting {unknown!r}; wanted some of {', '.join(known)}")
 
 
 class Pulled(anywidget.AnyWidget):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from spectral_lab.live.picture import Picture
-from spectral_lab.live.pulled import Pulled, script, styles
+from spectral_lab.live.pulled import Pulled, check_moves, script, styles
 from spectral_lab.live.race import COLOURS, EVERY, Race, Rules, Standing
 from spectral_lab.recipes.classification import LABELS, LEARNING_RATES
 
@@ -76,9 +76,7 @@ class RaceTrack(Pulled):
             ValueError: a value outside its range, or a sparsity in the dense race.
         """
         with self._lock:
-            unknown = [name for name in moved if name not in MOVES]
-            if unknown:
-                raise ValueError(f"there is no setting {unknown[0]!r}; wanted some of {', '.join(MOVES)}")
+            check_moves(moved, MOVES)
             if not self.sparse and moved.get("sparsity") is not None:
                 raise ValueError("the dense race has no sparsity; change to the sparse race first")
             if "lr" in moved:

@@ -1,8 +1,6 @@
 // Accuracy against the share of pruned neurons, a curve for each ranking, and below it the sorted scores on the same axis.  The line
 // stands where the slider is; a hand may drag it here too.
 
-const DASHES = { eigenvalue: [], connectivity: [9, 4], activation: [2, 3], random: [1, 5], path: [9, 3, 2, 3], eigenvalue_norm: [6, 3], row_norm: [12, 4] };
-
 export function makeRemoval(parent, hand) {
   const face = makeCanvas(parent, ""), { canvas, pen } = face, left = 46, ends = 14;
   canvas.classList.add("sl-dragged");
@@ -43,7 +41,7 @@ export function makeRemoval(parent, hand) {
       ranked.accuracy.forEach((v, k) => line.lineTo(x(1 - k / pool), y(v)));
       pen.strokeStyle = tints[ranked.name];
       pen.lineWidth = ranked === view.ranked ? 4 : 1.8;
-      dashed(line, ranked === view.ranked ? [] : DASHES[ranked.name] || [4, 2, 1, 2]);
+      dashed(line, ranked === view.ranked ? [] : dashOf(ranked.name));
     }
     drawTrained(scene, told, x, y, tints, ink, paper);
     
