@@ -6,9 +6,10 @@ Images of CIFAR's shape, batch 128, Adam, trained as the recipe sparcs-table-1 d
 stands before it, and the paper does not print its CNN.  First comes the one that the recipe takes, which fits the paper's
 memory (spectral_lab.recipes.heads says how); then the smallest that fits its words, of 8 and 16 filters, which does less
 arithmetic than the head behind it; then what people put before a head on such images, of 32, 64 and 64 filters.  "perceptron"
-is an nn.Linear network of the SPARCS head's sizes, with all its hidden nodes from the start.  Batches are drawn from as many
-images as the recipe has; the memory is that of a batch, without the others.  The paper's × 1.004 is that of a
-whole training on a GPU, 12 ms a step.
+is an nn.Linear network of the SPARCS head's sizes, with all its hidden nodes from the start: what a head of this size costs
+before it is spectral.  Batches are drawn from as many images as the recipe has; the memory is that of a batch, without the
+others.  The paper's × 1.004 is that of a whole training on a GPU, 12 ms a step; on one thread, as in make bench, the products
+of the head weigh more than on two.
 """
 
 from __future__ import annotations
