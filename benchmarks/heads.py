@@ -7,13 +7,14 @@ stands before it, and the paper does not print its CNN.  First comes the one tha
 memory (spectral_lab.recipes.heads says how); then the smallest that fits its words, of 8 and 16 filters, which does less
 arithmetic than the head behind it; then what people put before a head on such images, of 32, 64 and 64 filters.  "perceptron"
 is an nn.Linear network of the SPARCS head's sizes, with all its hidden nodes from the start: what a head of this size costs
-before it is spectral.  Batches are drawn from as many images as the recipe has; the memory is that of a batch, without the
-others.  The paper's × 1.004 is that of a whole training on a GPU, 12 ms a step; on one thread, as in make bench, the products
-of the head weigh more than on two.
+before it is spectral.  On one core its products weigh more than on several.  Batches are drawn from as many images as the
+recipe has; the memory is that of a batch, without the others.  The paper's × 1.004 is that of a whole training on a GPU, 12 ms
+a step.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -49,8 +50,10 @@ def training_step(cnn: dict[str, Any], head: str, device: str, rows: int = 128) 
 
 
 def main() -> None:
-    """Measure the heads behind all CNNs, and print a table for each."""
-    for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
+    """Measure the heads behind all CNNs, on all cores, on one of them and on the GPU, and print a table for each."""
+    places = [("cpu", threads) for threads in sorted({os.cpu_count() or 1, 1}, reverse=True)]
+    for device, threads in [*places, ("cuda", 1)] if torch.cuda.is_available() else places:
+        torch.set_num_threads(threads)
         for name, cnn in CNNS.items():
             made = {head: partial(training_step, cnn, head, device) for head in HEADS}
             timed = {head: partial(make, rows=ROWS) for head, make in made.items()}
