@@ -211,19 +211,39 @@ PANEL = (
 
 
 def open_notebook(page: Any, server: Server, seconds: float = 90) -> None:
-    """Go to the notebook and wait for its kernel: idle and connected."""
+    """Go to the notebook and wait until the page has heard from its kernel that it is idle; the server knows it earlier."""
     page.goto(server.url, wait_until="commit")
     if server.app == "voila":
         return
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=seconds * 1000)
     page.wait_for_function("() => globalThis.jupyterapp", timeout=seconds * 1000)
-    end = time.time() + seconds
-    while time.time() < end:
-        kernels = server.kernels()
-        if kernels and kernels[-1]["execution_state"] == "idle" and kernels[-1]["connections"]:
-            return
-        page.wait_for_timeout(100)
-    raise TimeoutError(f"the kernel is not idle: {server.kernels()}\n{server.log[-3000:]}")
+    with explained(page, server):
+        page.wait_for_function(
+            f"""() => {{
+                const kernel = ({PANEL})?.sessionContext.session?.kernel;
+                return kernel?.connectionStatus === 'connected' && kernel.status === 'idle';
+            }}""",
+            timeout=seconds * 1000,
+        )
+
+
+@contextlib.contextmanager
+def explained(page: Any, server: Server) -> Iterator[None]:
+    """A time-out in the block says what the page, its cells and the kernel were doing."""
+    from playwright.sync_api import TimeoutError as TimedOut
+
+    try:
+        yield
+    except TimedOut as error:
+        here = page.evaluate(
+            f"""() => {{
+                const panel = {PANEL}, kernel = panel?.sessionContext.session?.kernel;
+                const cells = panel?.content.widgets.filter(c => c.model.type === 'code').map(c => c.model);
+                return {{ connection: kernel?.connectionStatus, kernel: kernel?.status,
+                          cells: cells?.map(m => `${{m.executionCount ?? '-'}} ${{m.executionState ?? ''}}`).join(', ') }};
+            }}"""
+        )
+        raise TimeoutError(f"{error}\npage: {here}\nkernels: {server.kernels()}\n{server.log[-3000:]}") from error
 
 
 def run_all(page: Any) -> None:
@@ -275,10 +295,11 @@ def finished(notebook: Path, folder: Path, seconds: float = 300, **size: int) ->
         with running(folder, notebook.name) as server, browser_page(**size) as page:
             open_notebook(page, server)
             run_all(page)
-            page.wait_for_function(
-                f"() => ({PANEL}).content.widgets.filter(c => c.model.type === 'code').at(-1).model.executionCount",
-                timeout=1000 * seconds,
-            )
+            with explained(page, server):
+                page.wait_for_function(
+                    f"() => ({PANEL}).content.widgets.filter(c => c.model.type === 'code').at(-1).model.executionCount",
+                    timeout=1000 * seconds,
+                )
             yield page
             assert not [problem for problem in page.problems if "sl-" in problem or "blob:" in problem]
             assert server.tracebacks == []
