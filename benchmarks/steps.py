@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -19,10 +20,10 @@ ROUNDS, STEPS = 40, 6
 Step = Callable[[], object]
 
 
-def milliseconds(steps: Mapping[str, Step], device: str) -> dict[str, list[float]]:
+def milliseconds(steps: Mapping[str, Step], device: str, rounds: int = ROUNDS) -> dict[str, list[float]]:
     """Time of a step of each, round by round.  All take turns in short rounds, so that a busy machine slows them all."""
     found: dict[str, list[float]] = {name: [] for name in steps}
-    for k in range(ROUNDS + 1):
+    for k in range(rounds + 1):
         for name, step in steps.items():
             start = time.perf_counter()
             for _ in range(STEPS):
@@ -34,12 +35,20 @@ def milliseconds(steps: Mapping[str, Step], device: str) -> dict[str, list[float
     return found
 
 
+def ratio(times: list[float], first: list[float]) -> str:
+    """The median over the rounds of the ratio within a round, and its standard error, from the width of the middle half."""
+    ratios = [a / b for a, b in zip(times, first, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"{middle:.2f} ± {0.93 * (high - low) / math.sqrt(len(ratios)):.2f}"
+
+
 def compare(
     title: str,
     makers: Mapping[str, Callable[[], Step]],
     wanted: Mapping[str, str],
     device: str,
     timed: Mapping[str, Callable[[], Step]] | None = None,
+    rounds: int = ROUNDS,
 ) -> None:
     """Print time and peak memory of a step of each kind, and their ratios to those of the first kind.
 
@@ -49,17 +58,18 @@ def compare(
         wanted: what the two ratios should be, by the name of the kind.
         device: where the networks are.
         timed: makers of what is timed, if that is not what memory is measured of.
+        rounds: of six steps each, in which the times are compared.
 
-    The ratio of the times is the median over the rounds of the ratio within a round.
+    What a machine's neighbours do in between is not in the error: several runs differ by more.
     """
     memory = {name: peak_mebibytes(make, device) for name, make in makers.items()}
-    times = milliseconds({name: make() for name, make in (timed or makers).items()}, device)
+    times = milliseconds({name: make() for name, make in (timed or makers).items()}, device, rounds)
     table = Table(title=f"{title}, {device}, {torch.get_num_threads()} threads")
     for column in ("", "ms", "×", "peak MiB", "×", "wanted"):
         table.add_column(column, justify="left" if column in ("", "wanted") else "right")
     first = next(iter(makers))
     for name, peak in memory.items():
-        ratio = statistics.median(a / b for a, b in zip(times[name], times[first], strict=True))
-        cells = f"{statistics.median(times[name]):.2f}", f"{ratio:.2f}", f"{peak:.2f}", f"{peak / memory[first]:.2f}"
+        quotient = "1.00" if name == first else ratio(times[name], times[first])
+        cells = f"{statistics.median(times[name]):.2f}", quotient, f"{peak:.2f}", f"{peak / memory[first]:.2f}"
         table.add_row(name, *cells, wanted.get(name, ""))
     Console().print(table)
