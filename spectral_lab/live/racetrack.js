@@ -2,83 +2,41 @@
 // [step, accuracies…, weights that came back…, weights that fell silent…], one number a lane.
 
 function makeTrack(model, el) {
-  const typed = new Set();
-  let picture = null, rows = [], pictures = 0;
+  let picture = null, rows = [], pictures = 0, dark = false;
+  const panel = makePanel(el, "race", "race of training methods"), { root, make, written } = panel;
+  const clock = makeClock(model, root, draw);
+  panel.drivenBy(clock);
 
-  // -- the page ------------------------------------------------------------------------------------------------------
-  const make = (tag, name, more = {}) => Object.assign(document.createElement(tag), { className: name ? `sl-${name}` : "" }, more);
-  const root = make("div", "root sl-race"), transport = make("div", "transport"), settings = make("div", "settings");
-  const middle = make("div", "middle"), table = make("div", "table"), alarm = make("div", "alarm"), spoken = make("div", "spoken");
-  root.setAttribute("role", "group");
-  root.setAttribute("aria-label", "race of training methods");
-  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's command keys must not act on the cell while a control has the focus
-  root.addEventListener("keydown", (event) => event.stopPropagation()); // nor Notebook 7's
-  alarm.setAttribute("role", "alert");
-  spoken.setAttribute("role", "status");
-  root.append(transport, alarm, settings, middle, table, spoken);
-  el.classList.add("sl-host");
-  el.replaceChildren(root);
-
-  const clock = makeClock(model, root, draw), { client, move, ahead, repaint } = clock;
-  const button = (name, text, more = "") => {
-    const made = make("button", `button ${more}`, { type: "button", textContent: text });
-    made.dataset.action = name;
-    made.addEventListener("click", () => clock.press(made.dataset.action));
-    transport.append(made);
-    return made;
+  // -- the controls --------------------------------------------------------------------------------------------------
+  const settings = make("div", "settings"), middle = make("div", "middle"), table = make("div", "table");
+  panel.alarm.after(settings, middle, table);
+  const start = panel.button("start", "▶ Start", "train, or pause", undefined, "sl-train");
+  panel.button("reset", "⟲ Reset", "the same race from its start");
+  const modes = {
+    dense: panel.button("dense", "all weights", "no weight is silent", undefined, "sl-mode"),
+    sparse: panel.button("sparse", "most weights silent", "after each step the smallest weights are silent, as many as the sparsity says", undefined, "sl-mode"),
   };
-  const start = button("start", "▶ Start", "sl-train");
-  button("reset", "⟲ Reset");
-  const modes = { dense: button("dense", "all weights", "sl-mode"), sparse: button("sparse", "most weights silent", "sl-mode") };
-  const controls = {};
-
-  function control(name, label, title, low, high, step, parent) {
-    const box = make("div", "control"), id = `${client}-${name}`, words = make("label", "", { htmlFor: id, textContent: label, title });
-    const range = high === null ? null : make("input", "", { type: "range", min: low, max: high, step, id });
-    const field = make("input", "field", { type: "text", inputMode: "decimal" });
-    if (!range) field.id = id;
-    field.setAttribute("aria-label", title);
-    field.dataset.field = name;
-    const set = (text) => (text.trim() === "" || Number.isNaN(+text) ? text : +text);
-    field.addEventListener("input", () => typed.add(name));
-    field.addEventListener("change", () => { typed.delete(name); move(name, set(field.value)); });
-    field.addEventListener("blur", () => { typed.delete(name); repaint(); });
-    if (range) {
-      range.dataset.setting = name;
-      range.title = title;
-      range.addEventListener("input", () => { field.value = range.value; move(name, +range.value); });
-    }
-    box.append(words, ...(range ? [range] : []), field);
-    parent.append(box);
-    controls[name] = { box, range, field };
-  }
-  const group = (text) => {
-    const made = make("fieldset"), legend = make("legend", "", { textContent: text });
-    made.append(legend);
-    settings.append(made);
-    return made;
-  };
+  const group = (text) => { const made = make("fieldset", "", {}, make("legend", "", { textContent: text })); settings.append(made); return made; };
   const network = group("the network 64 – N₂ – 10");
-  control("hidden", "N₂", "nodes of the hidden layer", 4, 400, 4, network);
-  control("sparsity", "sparsity", "share of the weights that are silent", 0, 0.99, 0.01, network);
-  control("p", "p (S-QR)", "share of the entries above R's diagonal that are trained", 0, 1, 0.01, network);
-  control("seed", "seed", "seed of the start and of the order of the images", 0, null, 1, transport);
+  panel.number("hidden", "N₂", "nodes of the hidden layer", { min: 4, max: 400, step: 4 }, { parent: network });
+  const onlySparse = panel.number("sparsity", "sparsity", "share of the weights that are silent", { min: 0, max: 0.99, step: 0.01 }, { parent: network }).field.parentElement;
+  const onlyQR = panel.number("p", "p (S-QR)", "share of the entries above R's diagonal that are trained", { min: 0, max: 1, step: 0.01 }, { parent: network }).field.parentElement;
+  panel.number("seed", "seed", "seed of the start and of the order of the images", null);
   const who = group("who runs"), checks = {};
-  const drawer = make("details"), rates = {};
-  drawer.append(make("summary", "", { textContent: "Advanced: learning rates" }));
+  const drawer = make("details", "", {}, make("summary", "", { textContent: "Advanced: learning rates" })), rates = {};
   settings.append(drawer);
 
   function makeMethods() {
     for (const [name, label] of picture.methods) {
       const box = make("label", "check"), check = make("input", "", { type: "checkbox" }), swatch = make("canvas", "swatch", { width: 44, height: 24 });
       check.dataset.method = name;
-      check.addEventListener("change", () => move("methods", Object.keys(checks).filter((m) => checks[m].check.checked)));
+      check.addEventListener("change", () => clock.move("methods", Object.keys(checks).filter((m) => checks[m].check.checked)));
       box.append(check, swatch, label);
       who.append(box);
       checks[name] = { check, swatch };
       const row = make("label", "rate", { textContent: label }), field = make("input", "field", { type: "text", inputMode: "decimal" });
       field.dataset.lr = name;
-      field.addEventListener("change", () => move("lr", { ...(clock.waiting("lr") || {}), [name]: field.value.trim() === "" || Number.isNaN(+field.value) ? field.value : +field.value }));
+      field.addEventListener("change", () => clock.move("lr", { ...(clock.waiting("lr") || {}), [name]: field.value.trim() === "" || Number.isNaN(+field.value) ? field.value : +field.value }));
       row.append(field);
       drawer.append(row);
       rates[name] = field;
@@ -87,7 +45,6 @@ function makeTrack(model, el) {
 
   // -- drawing -------------------------------------------------------------------------------------------------------
   const curves = makeCanvas(middle, "accuracy on images that none of them trains on"), returns = makeCanvas(middle, "weights that come back, each step");
-  let dark = false;
   // Of the theme's ink for direct training; the others a little lighter on black.
   const colour = (name, hex, ink) => (name === "direct" ? ink : dark ? lighter(hex) : hex);
   const DASHES = { direct: [], spectral: [7, 3], s_svd: [2, 3], s_qr: [], original: [9, 3, 2, 3] };
@@ -105,25 +62,10 @@ function makeTrack(model, el) {
   function drawLines(canvas, value, low, high, ticks, format) {
     const size = canvas.begin();
     if (!size) return;
-    const { pen } = canvas, { ink, faint } = canvas.colours(), left = 44, right = size.w - 12, top = 8, bottom = size.h - 22;
-    const x = (step) => left + step / picture.end * (right - left);
-    const y = (v) => bottom - (v - low) / (high - low || 1) * (bottom - top);
-    pen.font = "13px system-ui, sans-serif";
-    pen.textBaseline = "middle";
-    pen.textAlign = "right";
-    pen.lineWidth = 1;
-    for (const tick of ticks) {
-      pen.strokeStyle = faint;
-      pen.globalAlpha = 0.5;
-      pen.beginPath(); pen.moveTo(left, y(tick)); pen.lineTo(right, y(tick)); pen.stroke();
-      pen.globalAlpha = 1;
-      pen.fillStyle = ink;
-      pen.fillText(format(tick), left - 6, y(tick));
-    }
-    pen.textBaseline = "alphabetic";
-    pen.fillText(`step ${(rows.length ? rows[rows.length - 1][0] : 0).toLocaleString("en")} of ${picture.end.toLocaleString("en")}`, right, size.h - 5);
-    pen.textAlign = "left";
-    pen.fillText("0", left, size.h - 5);
+    const { pen } = canvas, { ink } = canvas.colours(), left = 48, right = size.w - 12, top = 8, bottom = size.h - 22;
+    const x = (step) => left + step / picture.end * (right - left), y = (v) => bottom - (v - low) / (high - low || 1) * (bottom - top);
+    const step = rows.length ? rows[rows.length - 1][0] : 0, below = ["0", `step ${step.toLocaleString("en")} of ${picture.end.toLocaleString("en")}`];
+    drawAxes(canvas, size, { left, right, top, bottom, y, ticks, format, below });
     pen.save();
     pen.beginPath(); pen.rect(left, top - 6, right - left + 8, bottom - top + 12); pen.clip();
     picture.lanes.forEach(({ name, colour: hex }, k) => {
@@ -164,21 +106,15 @@ function makeTrack(model, el) {
   function drawControls() {
     if (!Object.keys(checks).length) makeMethods();
     const { ink } = curves.colours();
-    start.textContent = picture.playing ? "❚❚ Pause" : rows.length && rows[rows.length - 1][0] >= picture.end ? "▶ Go on" : "▶ Start";
+    written(start, picture.playing ? "❚❚ Pause" : rows.length && rows[rows.length - 1][0] >= picture.end ? "▶ Go on" : "▶ Start");
     start.dataset.action = picture.playing ? "pause" : "start";
     for (const [name, made] of Object.entries(modes)) made.setAttribute("aria-pressed", String((name === "sparse") === picture.sparse));
-    const qr = picture.lanes.some((lane) => lane.name === "s_qr");
-    controls.sparsity.box.hidden = !picture.sparse;
-    controls.p.box.hidden = !qr;
-    for (const [name, { range, field }] of Object.entries(controls)) {
-      if (ahead(name) || typed.has(name)) continue;
-      const value = picture.values[name], text = String(value ?? "");
-      if (field.value !== text) field.value = text;
-      if (range && value !== null) range.value = value;
-    }
+    onlySparse.hidden = !picture.sparse;
+    onlyQR.hidden = !picture.lanes.some((lane) => lane.name === "s_qr");
+    panel.follow(picture.values);
     for (const [name, , hex, on] of picture.methods) {
       const { check, swatch } = checks[name], pen = swatch.getContext("2d");
-      if (!ahead("methods")) check.checked = on;
+      if (!clock.ahead("methods")) check.checked = on;
       pen.clearRect(0, 0, 44, 24);
       pen.strokeStyle = pen.fillStyle = colour(name, hex, ink);
       pen.lineWidth = 4;
@@ -186,7 +122,7 @@ function makeTrack(model, el) {
       pen.beginPath(); pen.moveTo(0, 12); pen.lineTo(44, 12); pen.stroke();
       pen.setLineDash([]);
       marker(pen, name, 22, 12, 9);
-      if (!ahead("lr") && document.activeElement !== rates[name]) rates[name].value = String(picture.lr[name]);
+      if (!clock.ahead("lr") && document.activeElement !== rates[name]) rates[name].value = String(picture.lr[name]);
     }
   }
 
@@ -204,9 +140,8 @@ function makeTrack(model, el) {
       drawLines(returns, back, 0, high, [0, high / 2, high], String);
     }
     drawTable();
-    const text = offline ? "The kernel is not connected, or busy. If it was restarted, run the cell again." : picture.message;
-    if (alarm.textContent !== text) alarm.textContent = text;
-    if (!picture.playing && spoken.textContent !== picture.words) spoken.textContent = picture.words;
+    panel.say(picture.message, offline);
+    if (!picture.playing) panel.tell(picture.words);
     pictures++;
     Object.assign(root.dataset, { pictures, step: last ? last[0] : 0, playing: picture.playing, build: picture.build }); // for whoever watches from outside
   }

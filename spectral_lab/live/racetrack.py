@@ -42,7 +42,7 @@ class RaceTrack(Pulled):
         race: the race that is run now, with ``table()``, ``standings`` and ``accuracy``.
     """
 
-    _esm = script("canvas", "clock", "racetrack")
+    _esm = script("canvas", "clock", "panel", "racetrack")
     _css = styles("playground", "racetrack")
 
     def __init__(self, *, steps: int = 600, **rules: Any) -> None:
