@@ -176,6 +176,14 @@ def test_another_network_is_trained_from_the_page_and_pre_training_draws_its_cur
     wait_for(page, bench, "data.tickets === '0' && data.keep === '100'")
 
 
+def test_other_networks_from_python_reach_the_page(page: Any, bench: Any) -> None:
+    lab_server.kernel_says(page, "bench.move(seed=5); bench.move(hidden=(20,))")
+    wait_for(page, bench, "data.keep === '20'")
+    assert "64–20–10" in told(bench)["caption"]
+    lab_server.kernel_says(page, "bench.move(seed=0, hidden=(100,))")
+    wait_for(page, bench, "data.keep === '100'")
+
+
 def test_pointing_at_a_neuron_shows_what_it_looks_for_and_the_image_changes(page: Any, bench: Any) -> None:
     graph = bench.locator(".sl-graph canvas").first
     graph.focus()

@@ -13,10 +13,11 @@ from asking import OWN, ask, bits, watched
 from torch.testing import assert_close
 
 from spectral_lab.live import Classroom, FilterBench, ImageHead, PruningBench, RaceTrack, controls, playground
+from spectral_lab.live.assets import HERE
 from spectral_lab.live.frames import unpack
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.onelayer import OneLayer
-from spectral_lab.live.playground import HERE, MOST_SLICES, SLICE, VIEWS, Playground
+from spectral_lab.live.playground import MOST_SLICES, SLICE, VIEWS, Playground
 
 EXACT = {"rtol": 0, "atol": 0}
 

@@ -26,13 +26,13 @@ def bench():
 
 
 def works_on(bench):
-    while bench.ask(build=bench.build, train=True)["work"]:
+    while bench.ask(shown=bench.build, train=True)["work"]:
         pass
     return bench.sent[-1]
 
 
 def test_the_first_question_brings_all_that_the_slider_needs(bench):
-    told = bench.ask(number=1, client="me", build=None, set={}, action=None, train=False)
+    told = bench.ask(number=1, client="me", shown=None, set={}, action=None, train=False)
     assert (told["kind"], told["number"], told["client"], told["share"], told["ranking"]) == (
         "picture",
         1,
@@ -52,7 +52,7 @@ def test_the_first_question_brings_all_that_the_slider_needs(bench):
             assert sorted(ranked["order"][:keep]) == list(state.kept[0])
             assert (ranked["nodes"][keep], ranked["weights"][keep]) == (list(state.nodes), state.weights)
         assert ranked["score"] == pytest.approx(bench.bench.ranked[ranked["name"]].scores[0].tolist())
-    assert "scene" not in bench.ask(build=bench.build)
+    assert "scene" not in bench.ask(shown=bench.build)
 
 
 def test_with_two_hidden_layers_the_order_counts_through_all_neurons():
@@ -82,11 +82,11 @@ def test_the_buffers_hold_what_each_network_says_to_the_examples(bench):
 @pytest.mark.parametrize("share", [0, 0.25, 0.5, 1])
 @pytest.mark.parametrize("ranking", SPECTRAL)
 def test_share_and_ranking_are_set_by_the_hand_and_read_in_python(bench, share, ranking):
-    told = bench.ask(build=bench.build, set={"share": share, "ranking": ranking})
+    told = bench.ask(shown=bench.build, set={"share": share, "ranking": ranking})
     assert (told["share"], told["ranking"]) == (bench.share, bench.ranking) == (share, ranking)
     state = bench.bench.state(share, ranking)
     assert (bench.accuracy, bench.kept) == (state.accuracy, state.kept)
-    bench.ask(build=bench.build, set={"share": 0.75}, action="real")
+    bench.ask(shown=bench.build, set={"share": 0.75}, action="real")
     assert len(bench.sent) == 2  # one picture for one question
 
 
@@ -101,19 +101,19 @@ def test_and_set_in_python_they_reach_the_page_that_listens(bench):
 
 def test_make_it_real_shows_the_certificate_until_the_slider_moves(bench):
     bench.ask(set={"share": 0.5})
-    told = bench.ask(build=bench.build, action="real")
+    told = bench.ask(shown=bench.build, action="real")
     assert told["real"]["rows"][0] == ["nodes", "64-12-10", "64-6-10"]
     assert told["real"]["summary"] == bench.certificate.summary
     assert bench.network[0].n_out == 6
-    assert bench.ask(build=bench.build, set={"share": 0.5})["real"] is not None  # where it was
-    assert bench.ask(build=bench.build, set={"share": 0.75})["real"] is None
+    assert bench.ask(shown=bench.build, set={"share": 0.5})["real"] is not None  # where it was
+    assert bench.ask(shown=bench.build, set={"share": 0.75})["real"] is None
     assert bench.network[0].n_out == 3
-    assert bench.ask(build=bench.build, set={"ranking": "random"}, action="real")["real"]["summary"].count("random") == 1
+    assert bench.ask(shown=bench.build, set={"ranking": "random"}, action="real")["real"]["summary"].count("random") == 1
 
 
 def test_retraining_goes_on_slice_by_slice_and_the_network_is_the_trained_one(bench):
     bench.ask(set={"share": 0.5})
-    told = bench.ask(build=bench.build, action="retrain")
+    told = bench.ask(shown=bench.build, action="retrain")
     assert told["work"] == "retrain"
     assert told["retrained"][0]["before"] == told["retrained"][0]["after"] == pytest.approx(bench.accuracy)
     told = works_on(bench)
@@ -121,40 +121,40 @@ def test_retraining_goes_on_slice_by_slice_and_the_network_is_the_trained_one(be
     assert point["after"] > point["before"]
     output = bench.network(bench.bench.x)
     assert point["after"] == pytest.approx(float((output.argmax(1) == bench.bench.y).float().mean()))
-    again = bench.ask(build=bench.build, action="retrain")["retrained"]
+    again = bench.ask(shown=bench.build, action="retrain")["retrained"]
     assert len(again) == 1  # of the same place the newest
-    bench.ask(build=bench.build, set={"share": 0.75})
+    bench.ask(shown=bench.build, set={"share": 0.75})
     assert bench.network[0].n_out == 3
     assert bench.retrain() > bench.accuracy
     assert [one["share"] for one in bench.retrained] == [0.5, 0.75]
 
 
 def test_pre_training_brings_one_share_with_each_slice_and_can_be_stopped(bench):
-    told = bench.ask(build=None, action="pretrain")
+    told = bench.ask(shown=None, action="pretrain")
     assert (told["work"], len(told["tickets"])) == ("pretrain", 1)
-    assert len(bench.ask(build=bench.build, train=True)["tickets"]) == 2
-    assert bench.ask(build=bench.build, set={"share": 0.5})["work"] == "pretrain"  # the slider is free meanwhile
-    assert len(bench.ask(build=bench.build, train=True)["tickets"]) == 3
-    told = bench.ask(build=bench.build, action="stop")
+    assert len(bench.ask(shown=bench.build, train=True)["tickets"]) == 2
+    assert bench.ask(shown=bench.build, set={"share": 0.5})["work"] == "pretrain"  # the slider is free meanwhile
+    assert len(bench.ask(shown=bench.build, train=True)["tickets"]) == 3
+    told = bench.ask(shown=bench.build, action="stop")
     assert (told["work"], len(told["tickets"])) == ("", 3)
-    assert len(bench.ask(build=bench.build, train=True)["tickets"]) == 3
+    assert len(bench.ask(shown=bench.build, train=True)["tickets"]) == 3
     found = bench.pretrain()  # the rest
     assert len(found) > 5
-    assert bench.ask(build=bench.build)["tickets"] == [[share, found[share]] for share in sorted(found)]
+    assert bench.ask(shown=bench.build)["tickets"] == [[share, found[share]] for share in sorted(found)]
 
 
 def test_a_rule_trains_another_network_and_keeps_share_and_ranking(bench):
     bench.ask(set={"share": 0.5, "ranking": "connectivity"})
-    bench.ask(build=bench.build, action="retrain")
+    bench.ask(shown=bench.build, action="retrain")
     build = bench.build
-    told = bench.ask(build=build, set={"hidden": [7], "gamma": 0.01, "seed": 3})
+    told = bench.ask(shown=build, set={"hidden": [7], "gamma": 0.01, "seed": 3})
     assert told["build"] > build
     assert told["scene"]["sizes"] == [64, 7, 10]
     assert told["values"] == {"hidden": [7], "start": "random", "gamma": 0.01, "seed": 3}
     assert (told["share"], told["ranking"], told["retrained"], told["work"]) == (0.5, "connectivity", [], "")
     assert bench.bench.rules.epochs == 4
-    told = bench.ask(build=bench.build, set={"ranking": "eigenvalue"})
-    told = bench.ask(build=bench.build, set={"start": "direct"})
+    told = bench.ask(shown=bench.build, set={"ranking": "eigenvalue"})
+    told = bench.ask(shown=bench.build, set={"start": "direct"})
     assert told["ranking"] == "connectivity"  # without eigenvalues the first of the others
     assert told["scene"]["eigenvalues"] is None
 
@@ -191,7 +191,7 @@ def test_a_bug_in_the_retraining_is_told_and_ends_it(bench, monkeypatch, caplog)
         raise RuntimeError("no memory")
 
     monkeypatch.setattr(bench._retraining, "advance", fail)
-    told = bench.ask(build=bench.build, train=True)
+    told = bench.ask(shown=bench.build, train=True)
     assert (told["message"], told["work"]) == ("no memory", "")
     assert "could not do what the browser asked" in caplog.text
 

@@ -6,7 +6,7 @@ import pytest
 from asking import Watched
 
 from spectral_lab.live import Classroom, FilterBench, ImageHead, PruningBench, RaceTrack
-from spectral_lab.live.pulled import HERE
+from spectral_lab.live.assets import HERE
 
 QUICK = {
     RaceTrack: {"hidden": 5},

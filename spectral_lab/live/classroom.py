@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from spectral_lab import plotting
+from spectral_lab.live.assets import script, styles
 from spectral_lab.live.lesson import COLOURS, EVERY, KINDS, Lesson, Mark, Report, histogram, shares_of
 from spectral_lab.live.lessonplan import PLANS, Rules
 from spectral_lab.live.picture import Picture
-from spectral_lab.live.pulled import Pulled, check_moves, script, styles
+from spectral_lab.live.pulled import Pulled, check_moves
 from spectral_lab.stacks import read_stack
 from spectral_lab.teachers import relevance
 

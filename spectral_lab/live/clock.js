@@ -1,6 +1,7 @@
 // The browser as the clock of a widget: it sends what a hand did, asks for the next slice of training as pictures are painted,
 // collects the rows that come back, and says when the kernel is silent.  The kernel's half is pulled.py.  A question is
-// {number, client, build, have, train, set, action}, and what `more` adds; the answer is a picture with the rows from `have` on.
+// {number, client, build, have, train, set, action}, and what `more` adds; the answer is a picture with the rows from `have` on,
+// and with `buffers` if numbers came in binary.
 // Before a long one the kernel says what it is at, in messages {kind: "alive", words}.
 
 export function makeClock(model, root, paint, more = () => ({})) {
@@ -39,7 +40,7 @@ export function makeClock(model, root, paint, more = () => ({})) {
   }
   const repaint = () => { raf ||= requestAnimationFrame(() => { raf = 0; painted = true; if (picture) paint(picture, rows, offline); pump(); }); };
 
-  function onMessage(message) {
+  function onMessage(message, buffers) {
     if (message.kind !== "picture" && message.kind !== "alive") return;
     lastHeard = performance.now();
     offline = false;
@@ -49,7 +50,7 @@ export function makeClock(model, root, paint, more = () => ({})) {
     const known = picture && picture.build === message.build ? rows.length : 0;
     if (message.from <= known && (!picture || picture.build <= message.build)) {
       rows = (message.from ? rows.slice(0, message.from) : []).concat(message.rows);
-      picture = message;
+      picture = Object.assign(message, { buffers });
     }
     painted = false;
     repaint();
@@ -76,6 +77,7 @@ export function makeClock(model, root, paint, more = () => ({})) {
     repaint,
     press(name) { action = name; pump(); },
     move(name, value) { moved[name] = value; pump(); repaint(); },
+    again() { if (!asked.size) ask(false); }, // a picture alone, for a page that lacks something
     busy: () => busy, // what the kernel is at, instead of answering
     waiting: (name) => moved[name], // a move that has not been sent yet
     ahead: (name) => name in moved || sentWith[name] > answered, // the hand is ahead of what the kernel has told

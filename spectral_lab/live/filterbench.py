@@ -15,11 +15,12 @@ import torch
 from torch import nn
 
 from spectral_lab import plotting
+from spectral_lab.live.assets import script, styles
 from spectral_lab.live.benchview import colours
 from spectral_lab.live.cnnbench import LABELS, CnnBench, Filter
 from spectral_lab.live.mistakes import encoded
 from spectral_lab.live.picture import Picture
-from spectral_lab.live.pulled import Pulled, check_moves, script, styles
+from spectral_lab.live.pulled import Pulled, check_moves
 from spectral_lab.pruning import Pruned
 
 SETTINGS = ("rho", "seed")  # a move of one trains another CNN

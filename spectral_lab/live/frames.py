@@ -22,7 +22,7 @@ def pack(arrays: Arrays) -> tuple[list[tuple[str, str, int]], bytes]:
 
 
 def unpack(contents: list[tuple[str, str, int]], buffer: bytes) -> Arrays:
-    """What :func:`pack` packed, as flat arrays; the browser does the same in ``playground.js``."""
+    """What :func:`pack` packed, as flat arrays; the browser does the same in ``frames.js``."""
     arrays, at = {}, 0
     for name, kind, length in contents:
         dtype = np.dtype(TYPES[kind])

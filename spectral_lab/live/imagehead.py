@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Any, cast
 
 from spectral_lab import plotting
+from spectral_lab.live.assets import script, styles
 from spectral_lab.live.headrun import EVERY, FEATURES, HeadRun, Standing
 from spectral_lab.live.mistakes import Mistakes, encoded, pixels
 from spectral_lab.live.picture import Picture
-from spectral_lab.live.pulled import Pulled, check_moves, script, styles
+from spectral_lab.live.pulled import Pulled, check_moves
 
 MOVES = ("task", "features", "hidden", "rho", "seed")
 ACTIONS = ("start", "pause", "step", "reset")

@@ -12,7 +12,6 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -21,10 +20,10 @@ import traitlets
 from torch import Tensor
 
 from spectral_lab import plotting
+from spectral_lab.live.assets import script, styles
 from spectral_lab.live.bipartite import checked_index, checked_numbers, layer_sizes, listed, picture, words
 from spectral_lab.live.picture import Picture
 
-HERE = Path(__file__).parent
 SCRIPTS = ("matrices", "bipartite", "signal", "onelayer")
 LIMIT = 2.0  # eigenvalues go from -2 to 2: the ends of the handles' tracks
 INPUT_LIMIT = 1.0  # and inputs x from -1 to 1
@@ -33,12 +32,6 @@ ACTIONS = ("reset", "linear", "equal", "random")
 PARTS = ("matrices", "signal")  # what can be hidden
 TRAITS = {"in": "eigenvalues_in", "out": "eigenvalues_out", "x": "x"}  # what a hand can move
 log = logging.getLogger(__name__)
-
-
-def _script() -> str:
-    """The JavaScript as one ES module, the parts first: no build step, nothing fetched."""
-    parts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
-    return "\n".join(part.replace("\nexport function", "\nfunction").replace("\nexport const", "\nconst") for part in parts)
 
 
 class OneLayer(anywidget.AnyWidget):
@@ -66,8 +59,8 @@ class OneLayer(anywidget.AnyWidget):
         ValueError: numbers that are none, too many or too few, or out of range; the same when a trait is set.
     """
 
-    _esm = _script()
-    _css = (HERE / "onelayer.css").read_text(encoding="utf-8")
+    _esm = script(*SCRIPTS)
+    _css = styles("onelayer")
     # not Any, which lets None pass unchecked
     eigenvectors: Any = traitlets.TraitType()
     eigenvalues_in: Any = traitlets.TraitType()

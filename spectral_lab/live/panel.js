@@ -29,13 +29,14 @@ export function makePanel(el, name, label) {
     parts[0].id = id;
     parent.append(make("div", "control", {}, make("label", "", { htmlFor: id, textContent: text, title }), ...parts));
   }
-  // A slider with a field for exact values; `from` and `to` turn a value into a place on the slider and back.
-  function number(setting, text, title, range, { from = (v) => v, to = (p) => +p, show = String, parent = transport } = {}) {
+  // A slider with a field for exact values; `from` and `to` turn a value into a place on the slider and back, `show` and `read` into
+  // text and back.
+  function number(setting, text, title, range, { from = (v) => v, to = (p) => +p, show = String, read = numeric, parent = transport } = {}) {
     const slider = range && make("input", "", { type: "range", title, ...range }), field = make("input", "field", { type: "text", inputMode: "decimal", title });
     field.setAttribute("aria-label", `${title}, exact value`);
     field.dataset.field = setting;
     field.addEventListener("input", () => typed.add(setting));
-    field.addEventListener("change", () => { typed.delete(setting); clock.move(setting, field.value.trim() === "" || Number.isNaN(+field.value) ? field.value : +field.value); });
+    field.addEventListener("change", () => { typed.delete(setting); clock.move(setting, read(field.value)); });
     field.addEventListener("blur", () => { typed.delete(setting); clock.repaint(); });
     if (slider) {
       slider.dataset.setting = setting;
@@ -74,6 +75,9 @@ export function makePanel(el, name, label) {
     tell(words) { clearTimeout(later); later = setTimeout(() => written(spoken, words), 300); },
   };
 }
+
+// What was typed as a number; other words go to the kernel, which says what is wrong with them.
+export const numeric = (text) => (text.trim() === "" || Number.isNaN(+text) ? text : +text);
 
 // A slider for the strength of a penalty: an exact 0 at its left end, then twenty places a decade from 1e-6 to 1; the field has
 // room for 0.05, but not for 0.000014.

@@ -12,20 +12,6 @@ const INTERVAL = 1000 / 30; // at most so many pictures a second
 const SILENCE = 3000; // ms without an answer before the page says so
 const engines = new Map();
 
-const copied = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice().buffer; // buffers come unaligned
-
-function readArrays(contents, view) {
-  const TYPES = { f4: Float32Array, i2: Int16Array, u2: Uint16Array, i1: Int8Array };
-  const bytes = copied(view);
-  const arrays = {};
-  let at = 0;
-  for (const [name, type, length] of contents) {
-    arrays[name] = new TYPES[type](bytes, at, length);
-    at += Math.ceil(arrays[name].byteLength / 4) * 4;
-  }
-  return arrays;
-}
-
 // One engine a model; it may have no view, one, or several.
 function makeEngine(model) {
   const client = Math.random().toString(36).slice(2);

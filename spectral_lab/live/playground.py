@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
@@ -19,13 +18,13 @@ import anywidget
 import traitlets
 
 from spectral_lab.live import controls, curves, fit, graph, hover, spectrum
+from spectral_lab.live.assets import script, styles
 from spectral_lab.live.cells import retire_former
 from spectral_lab.live.frames import Arrays, pack
 from spectral_lab.live.instrument import Instrument
 from spectral_lab.live.settings import check
 from spectral_lab.plotting import MIDDLE, NEGATIVE, POSITIVE
 
-HERE = Path(__file__).parent
 VIEWS: dict[str, ModuleType] = {
     "controls": controls,
     "graph": graph,
@@ -34,19 +33,13 @@ VIEWS: dict[str, ModuleType] = {
     "fit": fit,
     "curves": curves,
 }
-SCRIPTS = ("canvas", "run", *VIEWS, "timeline", "dialog", "playground")
+SCRIPTS = ("canvas", "run", *VIEWS, "timeline", "dialog", "frames", "playground")
 SLICE = 0.03  # seconds of training a picture: about 25 pictures a second, and most of the time for training
 MOST_SLICES = 4  # a question; the browser asks for fewer
 SELDOM = {"fit": 3}  # while it trains these go only with every so many pictures, to keep them light
 IDLE = 600.0  # seconds without a touch, after which training pauses: on a shared machine nobody may be watching
 ACTIONS = ("train", "pause", "step", "reset", "undo", "redo", "seek", "preset", "real", "export")
 log = logging.getLogger(__name__)
-
-
-def _script() -> str:
-    """All JavaScript as one ES module: the views first, then the clock that drives them.  No build step, nothing fetched."""
-    parts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
-    return "\n".join(part.replace("\nexport function", "\nfunction").removeprefix("export ") for part in parts)
 
 
 class Playground(Instrument, anywidget.AnyWidget):
@@ -64,8 +57,8 @@ class Playground(Instrument, anywidget.AnyWidget):
     ``state``, and :data:`spectral_lab.live.settings.SETTINGS` for every setting with its range.
     """
 
-    _esm = _script()
-    _css = (HERE / "playground.css").read_text(encoding="utf-8")
+    _esm = script(*SCRIPTS)
+    _css = styles("playground")
     _key = traitlets.Unicode().tag(sync=True)  # joins the views of one instrument in the browser
 
     @traitlets.default("_key")

@@ -16,12 +16,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from spectral_lab.certificates import Certificate
+from spectral_lab.live.assets import script, styles
 from spectral_lab.live.bench import Bench, Retraining
 from spectral_lab.live.benchrules import check_share
 from spectral_lab.live.benchview import figure, scene
 from spectral_lab.live.frames import Arrays, pack
 from spectral_lab.live.picture import Picture
-from spectral_lab.live.pulled import Pulled, check_moves, script, styles
+from spectral_lab.live.pulled import Pulled, check_moves
 from spectral_lab.pruning import Pruned
 from spectral_lab.rankings import Ranking
 
@@ -51,7 +52,7 @@ class PruningBench(Pulled):
         bench: the network and its curves, of :class:`~spectral_lab.live.bench.Bench`.
     """
 
-    _esm = script("canvas", "neurons", "rankings", "removal", "pruningbench")
+    _esm = script("canvas", "neurons", "rankings", "removal", "clock", "panel", "frames", "pruningbench")
     _css = styles("playground", "pruningbench")
 
     def __init__(
@@ -250,6 +251,9 @@ class PruningBench(Pulled):
             "client": question.get("client"),
             "number": question.get("number"),
             "build": self.build,
+            "from": 0,
+            "rows": [],
+            "playing": bool(self.at_work),
             "share": self.share,
             "ranking": self.ranking,
             "real": None if real is None else {"rows": real.rows, "summary": real.summary, "exact": real.exact},
@@ -260,7 +264,7 @@ class PruningBench(Pulled):
             "can": {"retrain": bench.training is not None, "pretrain": not bench.own, "renew": not bench.own},
             "message": self._message,
         }
-        if question.get("build") == self.build:
+        if question.get("shown") == self.build:
             return told, {}
         if self._scene is None:
             self._scene = scene(bench)
@@ -276,7 +280,7 @@ class PruningBench(Pulled):
         """Show a change that came from Python, if anybody looks; a page that lacks the scene asks for it."""
         if self._watched:
             with self._lock:
-                self._show({"build": self.build})
+                self._show({"shown": self.build})
 
     # -- where there is no browser -------------------------------------------------------------------------------------
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import base64
 import logging
-import re
 import threading
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -20,19 +18,7 @@ import anywidget
 from spectral_lab.live.cells import retire_former
 from spectral_lab.live.picture import Picture
 
-HERE = Path(__file__).parent
 log = logging.getLogger(__name__)
-
-
-def script(*names: str) -> str:
-    """JavaScript files as one module, for ``_esm``; the last of them has the default export."""
-    parts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in names]
-    return "\n".join(re.sub(r"^export (?=function|const)", "", part, flags=re.MULTILINE) for part in parts)
-
-
-def styles(*names: str) -> str:
-    """Style sheets one after the other, for ``_css``."""
-    return "\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in names)
 
 
 def check_moves(moved: Collection[str], known: Collection[str]) -> None:

@@ -36,7 +36,7 @@ function makeTrack(model, el) {
       checks[name] = { check, swatch };
       const row = make("label", "rate", { textContent: label }), field = make("input", "field", { type: "text", inputMode: "decimal" });
       field.dataset.lr = name;
-      field.addEventListener("change", () => clock.move("lr", { ...(clock.waiting("lr") || {}), [name]: field.value.trim() === "" || Number.isNaN(+field.value) ? field.value : +field.value }));
+      field.addEventListener("change", () => clock.move("lr", { ...(clock.waiting("lr") || {}), [name]: numeric(field.value) }));
       row.append(field);
       drawer.append(row);
       rates[name] = field;

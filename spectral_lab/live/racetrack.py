@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from spectral_lab.live.assets import script, styles
 from spectral_lab.live.picture import Picture
-from spectral_lab.live.pulled import Pulled, check_moves, script, styles
+from spectral_lab.live.pulled import Pulled, check_moves
 from spectral_lab.live.race import COLOURS, EVERY, Race, Rules, Standing
 from spectral_lab.recipes.classification import LABELS, LEARNING_RATES
 
