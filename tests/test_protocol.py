@@ -496,6 +496,19 @@ def assert_consistent(p):
     assert_close(bits(Playground.from_state(p.state)), bits(p), **EXACT)
 
 
+def test_a_setting_that_waits_for_its_turn_is_not_in_force_yet():
+    p = watched()
+    with p._lock:
+        waiting = threading.Thread(target=setattr, args=(p, "beta", 9.0))
+        waiting.start()
+        while p.beta != 9:  # it is set, but neither in force nor logged as long as this thread has the lock
+            time.sleep(0.001)
+        p.alpha = 0.3
+        p.run(5)
+    waiting.join()
+    assert_consistent(p)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_questions_of_two_pages_and_python_at_once_keep_the_instrument_consistent(seed):
     p, problems = watched(speed=2, seed=seed), []

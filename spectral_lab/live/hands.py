@@ -45,10 +45,9 @@ class Hands(Steering):
         self._after_change()
 
     def _check_neuron(self, layer: int, neuron: int) -> None:
-        if layer >= len(self.hidden) or neuron >= self.hidden[layer]:
-            raise ValueError(
-                f"there is no neuron {neuron} in hidden layer {layer}; the hidden layers are {self.hidden}, from 0"
-            )
+        hidden = self.network.sizes[1:-1]
+        if layer >= len(hidden) or neuron >= hidden[layer]:
+            raise ValueError(f"there is no neuron {neuron} in hidden layer {layer}; the hidden layers are {hidden}, from 0")
 
     @torch.no_grad()
     def _hands_on(self, name: str, value: Any) -> None:

@@ -108,12 +108,12 @@ class Rewinding(Hands):
             if run is not None:
                 self._history, self._moments = run
             if moment.start is not self._start:
-                self._new_network(self.settings())
+                self._new_network(moment.settings)
             self._start, self._settings = moment.start, moment.settings
             self._moves, self._coming = moment.moves, moment.coming
             self.title, self.question = moment.heading
             for name in ("rho", "penalty", "lr", "batch_size"):
-                setattr(self._training, name, getattr(self, name))
+                setattr(self._training, name, moment.settings[name])
             self._set_problem()
             self._set_off(moment.off)
             self._training.restore(moment.snapshot)

@@ -143,7 +143,8 @@ class Steering(traitlets.HasTraits):
             setattr(self._training, name, value)
 
     def _set_problem(self) -> None:
-        self.problem = make_problem(self.settings(), self.own)
+        # what is in force: a trait that another thread has just set comes in and is logged when its turn comes
+        self.problem = make_problem(self._settings, self.own)
         self._training.set_data(self.problem.x, self.problem.y)
 
     def _log(self, name: str, value: Any) -> None:
@@ -211,7 +212,7 @@ class Steering(traitlets.HasTraits):
     def _set_off(self, off: frozenset[tuple[int, int]]) -> None:
         self._off, masks = off, None
         if off:
-            masks = [torch.ones(n, dtype=torch.float32) for n in self.hidden]
+            masks = [torch.ones(n, dtype=torch.float32) for n in self.network.sizes[1:-1]]
             for layer, neuron in off:
                 masks[layer][neuron] = 0.0
         self._training.masks = masks
@@ -310,7 +311,7 @@ class Steering(traitlets.HasTraits):
         if len(problem.x_held):
             output = self._training.output(problem.x_held)
             loss, accuracy = float(problem.loss(output, problem.y_held)), problem.accuracy(output, problem.y_held)
-        own = {"alpha": self.alpha, "beta": self.beta, "validation_loss": loss, "accuracy": accuracy}
+        own = {name: self._settings[name] for name in ("alpha", "beta")} | {"validation_loss": loss, "accuracy": accuracy}
         full = PlaygroundRecord(**asdict(record) | own)
         self._history.append(full)
         self._moments.append(self._moment(full))
