@@ -27,6 +27,7 @@ from torch import Tensor
 from spectral_lab.curves import PruningCurve, pruning_curve
 from spectral_lab.ensembles import EnsembleTraining, train_ensemble
 from spectral_lab.networks import SpectralNet
+from spectral_lab.stability import linear_residual
 from spectral_lab.sweeps import Point
 from spectral_lab.tasks import Data, rotated_relu
 from spectral_lab.topology import structure
@@ -198,13 +199,8 @@ def linear_R2(x: Tensor, y: Tensor) -> float:
         x: inputs (batch, n_in).
         y: targets (batch, n_out).
     """
-    left = _linear_residual(torch.cat([x, torch.ones_like(x[:, :1])], 1), y).square().sum()
+    left = linear_residual(torch.cat([x, torch.ones_like(x[:, :1])], 1), y).square().sum()
     return 1 - float(left / (y - y.mean(0)).square().sum())
-
-
-def _linear_residual(x: Tensor, y: Tensor) -> Tensor:
-    """What the best linear map of x leaves of y."""
-    return y - x @ torch.linalg.lstsq(x, y).solution
 
 
 @torch.no_grad()
@@ -245,5 +241,5 @@ def onset(network: SpectralNet, x: Tensor, y: Tensor) -> Tensor:
     for phi in network.phi[:-1]:
         v = v @ phi.mT
     C = network.weight(len(network.nodes) - 1, len(network.nodes) - 2)  # (n_out, N_B)
-    slopes = (_linear_residual(inputs, y).mT @ v.abs() * C).sum(0) / y.numel()
+    slopes = (linear_residual(inputs, y).mT @ v.abs() * C).sum(0) / y.numel()
     return slopes.clamp(min=0)

@@ -43,10 +43,19 @@ def drive(network: SpectralNet, x: Tensor, y: Tensor) -> Tensor:
             "for one hidden layer with torch.relu"
         )
     u = network.with_bias(x.to(network.lam[0].dtype))
-    r = y - u @ torch.linalg.lstsq(u, y).solution
+    r = linear_residual(u, y)
     phi_1, phi_2 = network.phi
     # mean over rows and outputs of r_o λ_o φ_on relu(φ_n u)
     return -2 * torch.einsum("ro,o,on,rn->n", r, network.lam[-1], phi_2, torch.relu(u @ phi_1.mT)) / r.numel()
+
+
+def linear_residual(x: Tensor, y: Tensor) -> Tensor:
+    """What the best linear map of x (n, n_in) leaves of y (n, n_out).
+
+    Solved in double precision: in single precision the last digits of LAPACK's solution depend on where in memory x lies.
+    """
+    wide, targets = x.double(), y.double()
+    return (targets - wide @ torch.linalg.lstsq(wide, targets).solution).to(y.dtype)
 
 
 def critical_rho(drive: Tensor, penalty: str = "l2_norm") -> float:

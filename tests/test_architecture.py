@@ -66,7 +66,7 @@ MAY_IMPORT = {
     "stability": {"networks"},
     "heads": {"networks"},
     "peak": set(),
-    "depth": {"curves", "ensembles", "networks", "sweeps", "tasks", "topology"},
+    "depth": {"curves", "ensembles", "networks", "stability", "sweeps", "tasks", "topology"},
     "stacks": {"bases", "conversion", "layers"},
     "descriptions": {"convolutions", "filters", "direct", "layers", "networks", "stacks"},
     "toeplitz": {"convolutions", "layers", "starts"},

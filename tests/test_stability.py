@@ -5,7 +5,7 @@ import torch
 
 from spectral_lab import SpectralNet, alpha_beta, train
 from spectral_lab.penalties import PENALTIES
-from spectral_lab.stability import critical_rho, drive
+from spectral_lab.stability import critical_rho, drive, linear_residual
 
 F64 = torch.float64
 
@@ -75,6 +75,16 @@ def test_what_is_linear_drives_nothing_and_the_drive_is_as_strong_as_the_bend():
     linear = x @ torch.tensor([[0.3], [-0.8]], dtype=F64) + 0.2
     assert drive(network, x, linear).abs().max() < 1e-12
     torch.testing.assert_close(drive(network, x, 2 * y + linear), 2 * drive(network, x, y))
+
+
+def test_what_is_left_is_the_same_to_the_bit_wherever_in_memory_the_numbers_lie():
+    x, y = alpha_beta(0.5, 5, 500, seed=42)
+    inputs, places, found = torch.cat([x, torch.ones(500, 1)], 1), [], set()
+    for k in range(400):
+        places.append(bytearray(16 * k))  # or each turn would find the memory that the former one gave back
+        found.add(linear_residual(inputs, y).numpy().tobytes())
+    assert len(found) == 1
+    assert linear_residual(inputs, y).dtype == torch.float32
 
 
 def test_squares_cost_nothing_to_first_order():
