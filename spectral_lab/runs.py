@@ -222,9 +222,10 @@ class Training(Iterator[Record]):
             self._losses = [self.measure().loss]
         losses = torch.stack(self._losses)
         shape = structure(self._head, masks=self.masks) if self._head else None
+        # what is kept is what is looked at: meanwhile another thread, as a notebook's cell is, may write into the network
+        kept = self.snapshot()
+        good = bool(losses.isfinite().all()) and kept.finite
         # ‖Γ‖ overflows before the parameters do: a state from which the next loss would be infinite is no good state
-        sums = torch.stack([*losses, *(numbers.sum() for numbers in self._numbers())])
-        good = bool(sums.isfinite().all())
         if shape is not None and not shape.norm < HUGE:  # measured only then: it costs a pass over the data
             good = good and self.finite()
         if not good:
@@ -232,7 +233,7 @@ class Training(Iterator[Record]):
         held_out = None if self.validation is None else self.measure(self.validation)
         self._losses = []
         self.structure = shape
-        self.last_good = self.snapshot()
+        self.last_good = kept
         record = Record(
             step=self.step,
             epoch=self._batches.passes,

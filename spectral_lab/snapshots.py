@@ -29,6 +29,11 @@ class Snapshot(NamedTuple):
         """Memory that it holds for itself, in bytes."""
         return OVERHEAD + sum(t.nbytes for packed in (self.numbers, self.moments) for t in packed.values())
 
+    @property
+    def finite(self) -> bool:
+        """Whether all parameters and buffers are finite numbers."""
+        return all(bool(flat.isfinite().all()) for flat in self.numbers.values())
+
 
 def pack(tensors: Sequence[Tensor]) -> Packed:
     """Copies of tensors as one flat vector for each dtype and device: a snapshot is taken many times a second."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from spectral_lab.live import past, steering
 from spectral_lab.live.instrument import Instrument
+from spectral_lab.training import TrainingDiverged
 
 pytestmark = pytest.mark.usefixtures("short_presets")
 
@@ -298,6 +299,19 @@ def test_weights_that_python_changed_come_back_too():
     instrument.run(5)
     instrument.undo()
     assert same_bits(bits(instrument), changed)
+
+
+def test_nan_that_python_wrote_does_not_come_back():
+    instrument = Instrument(hidden=(3,), seed=0)
+    instrument.run(5)
+    good = bits(instrument)
+    instrument.network.eigenvalues[1].data.fill_(math.nan)
+    with pytest.raises(TrainingDiverged, match="back at step 5"):
+        instrument.rho = 0.5
+    for turn in (lambda: None, instrument.undo, instrument.redo, instrument.undo):
+        turn()
+        assert same_bits(bits(instrument), good)
+    assert instrument.run(5).step == 10
 
 
 def test_a_copy_stands_where_the_original_does_and_goes_its_own_way():

@@ -647,6 +647,24 @@ def test_nan_in_a_parameter_is_found_also_when_the_loss_is_finite():
     assert_close(bits(network), good, **EXACT)
 
 
+def test_nan_that_comes_while_a_record_is_made_is_not_kept():
+    network = net()
+    good = bits(network)
+
+    def spoil(module, inputs, output):  # as another thread may, here between two looks at the network
+        if not module.training:
+            good.update(bits(network))
+            network.eigenvalues[1].data.fill_(math.nan)
+
+    network.register_forward_hook(spoil)
+    run = run_of(network, validation=data(20))
+    next(run)
+    assert network.eigenvalues[1].isnan().all()
+    with pytest.raises(TrainingDiverged, match="back at step 5, its last good state"):
+        next(run)
+    assert_close(bits(network), good, **EXACT)
+
+
 def test_an_infinite_loss_is_found_also_when_every_parameter_is_finite():
     network = net()
     before = bits(network)

@@ -29,8 +29,9 @@ class Rewinding(Hands):
     def _entry(self) -> Entry:
         if self._training.last_good.step != self.step:
             self._record()
-        # a new snapshot: Python code may have changed the weights since the last one
-        now = self._moment(self.record)._replace(snapshot=self._training.snapshot())
+        now, at = self._moment(self.record), self._training.snapshot()
+        if at.finite:  # Python code may have changed the weights since the last one; to NaN there is no way back
+            now = now._replace(snapshot=at)
         return Entry(now, self._history.up_to(EVER), self._moments.up_to(EVER))
 
     def undo(self) -> None:
