@@ -62,7 +62,7 @@ PRESETS: dict[str, Preset] = {
     "depth": Preset(
         "Two hidden layers, one wins",
         "The penalty ‖λ‖ takes whole layers. Which one will be left? The same one for another seed?",
-        {"alpha": 1.0, "hidden": (10, 30), "rho": 6e-3, "seed": 1},
+        {"alpha": 1.0, "hidden": (10, 30), "rho": 6e-3},
     ),
     "trap": Preset(
         "Dead by λ, alive by path",
