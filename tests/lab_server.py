@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +282,33 @@ def kernel_says(page: Any, code: str) -> str:
     )
 
 
+@contextlib.contextmanager
+def held_back(page: Any) -> Iterator[None]:
+    """What the page says reaches the kernel only after the block, in order: as if the kernel were busy so long."""
+    page.evaluate(
+        """() => {
+            const send = WebSocket.prototype.send, held = [];
+            WebSocket.prototype.send = function (...said) { held.push([this, said]); };
+            globalThis.letGo = () => {
+                WebSocket.prototype.send = send;
+                for (const [socket, said] of held) send.apply(socket, said);
+            };
+        }"""
+    )
+    try:
+        yield
+    finally:
+        page.evaluate("() => letGo()")
+
+
+def in_the_end(page: Any, check: Callable[[], bool], seconds: float = 60) -> None:
+    """Ask again and again until a check holds: a machine under load answers late, and that is no mistake."""
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, f"not so after {seconds:g} s"
+        page.wait_for_timeout(100)
+
+
 # -- the widgets of a notebook of the course -----------------------------------------------------------------------------
 
 
@@ -322,6 +349,11 @@ def show(page: Any, cell: int, kind: str, seconds: float = 60) -> Any:
     root.wait_for(timeout=1000 * seconds)
     root.scroll_into_view_if_needed()
     return root
+
+
+def settled(page: Any, root: Any) -> None:
+    """Wait until the kernel has answered to all that a hand did on a widget, and the answer has been painted."""
+    wait_for(page, root, "data.waiting === 'false'")
 
 
 def wait_for(page: Any, root: Any, condition: str, seconds: float = 60) -> None:

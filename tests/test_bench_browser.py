@@ -9,7 +9,7 @@ from typing import Any
 import lab_server
 import nbformat
 import pytest
-from lab_server import coloured, show, slide, wait_for
+from lab_server import coloured, held_back, settled, show, slide, wait_for
 
 pytestmark = pytest.mark.browser
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "06_spectral_pruning.ipynb"
@@ -71,7 +71,7 @@ def test_graph_accuracy_and_curve_follow_the_slider(page: Any, bench: Any) -> No
     assert links > 3000
     slide(page, bench, "share", 0.8)
     wait_for(page, bench, "+data.share > 0.7")
-    page.wait_for_timeout(700)
+    settled(page, bench)
     after = told(bench)
     share, accuracy = lab_server.kernel_says(page, "print(bench.share, f'{bench.accuracy:.3f}')").split()
     assert 0.7 < float(share) < 0.9
@@ -85,22 +85,15 @@ def test_graph_accuracy_and_curve_follow_the_slider(page: Any, bench: Any) -> No
 
 
 def test_a_drag_does_not_wait_for_the_kernel(page: Any, bench: Any) -> None:
-    busy = "requestExecute({ code: 'import time; time.sleep(4)' })"
-    page.evaluate(f"() => {{ ({lab_server.PANEL}).sessionContext.session.kernel.{busy}; }}")
-    page.wait_for_timeout(300)
-    slide(page, bench, "share", 0.5)
-    page.wait_for_timeout(300)
-    found = told(bench)
-    assert 0.4 < float(found["share"]) < 0.6
-    assert float(found["accuracy"]) == pytest.approx(float(found["big"]), abs=6e-4)
-    assert f"{found['keep']} of 100 neurons left" in found["left"]
-    kernel_share = 0.0
-    for _ in range(40):  # what came last while it slept is told last
-        kernel_share = float(lab_server.kernel_says(page, "print(bench.share)"))
-        if abs(kernel_share - float(found["share"])) < 1e-4:
-            break
-        page.wait_for_timeout(250)
-    assert kernel_share == pytest.approx(float(found["share"]), abs=1e-4)
+    with held_back(page):
+        slide(page, bench, "share", 0.5)
+        wait_for(page, bench, "+data.share > 0.4 && +data.share < 0.6")
+        found = told(bench)
+        assert found["waiting"] == "true"
+        assert float(found["accuracy"]) == pytest.approx(float(found["big"]), abs=6e-4)
+        assert f"{found['keep']} of 100 neurons left" in found["left"]
+    settled(page, bench)  # what came last meanwhile is told last
+    assert float(lab_server.kernel_says(page, "print(bench.share)")) == pytest.approx(float(found["share"]), abs=1e-4)
     assert told(bench)["share"] == found["share"]
 
 
@@ -116,24 +109,24 @@ def test_keyboard_field_and_curve_move_the_share_and_nonsense_is_answered_in_wor
     for text in ("7", "half"):
         field.fill(text)
         field.press("Enter")
-        page.wait_for_timeout(700)
+        settled(page, bench)
         assert "wanted the share of pruned neurons from 0 to 1" in told(bench)["alarm"]
         assert told(bench)["share"] == "0.2500"
     field.press("Escape")
     box = bench.locator(".sl-side canvas").bounding_box()
     page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"])
     wait_for(page, bench, "+data.share > 0.45 && +data.share < 0.65")
-    page.wait_for_timeout(600)
+    settled(page, bench)
     assert told(bench)["alarm"] == ""
 
 
 def test_another_ranking_removes_other_neurons(page: Any, bench: Any) -> None:
     slide(page, bench, "share", 0.5)
-    page.wait_for_timeout(500)
+    settled(page, bench)
     first = told(bench)
     bench.locator("[data-ranking=random]").click()
     wait_for(page, bench, "data.ranking === 'random'")
-    page.wait_for_timeout(600)
+    settled(page, bench)
     assert told(bench)["big"] < first["big"]
     assert told(bench)["share"] == first["share"]
     assert lab_server.kernel_says(page, "print(bench.ranking, f'{bench.accuracy:.3f}')") == f"random {told(bench)['big']}"
@@ -143,7 +136,7 @@ def test_another_ranking_removes_other_neurons(page: Any, bench: Any) -> None:
 
 def test_made_real_and_retrained_it_says_what_that_changed(page: Any, bench: Any) -> None:
     slide(page, bench, "share", 0.9)
-    page.wait_for_timeout(400)
+    settled(page, bench)
     bench.locator("[data-action=real]").click()
     page.wait_for_function("r => !r.querySelector('.sl-report').hidden", arg=bench.element_handle(), timeout=STAGE)
     assert "not exact" in told(bench)["report"]
@@ -154,7 +147,7 @@ def test_made_real_and_retrained_it_says_what_that_changed(page: Any, bench: Any
         arg=bench.element_handle(),
         timeout=STAGE,
     )
-    page.wait_for_timeout(300)
+    settled(page, bench)
     left = told(bench)["left"]
     assert float(left.split("retrained: ")[1]) > float(told(bench)["big"])
 
@@ -164,7 +157,7 @@ def test_another_network_is_trained_from_the_page_and_pre_training_draws_its_cur
     bench.locator("[data-field=hidden]").fill("40 30")
     bench.locator("[data-field=hidden]").press("Enter")
     wait_for(page, bench, f"+data.build > {build}")
-    page.wait_for_timeout(500)
+    settled(page, bench)
     assert "64–40–30–10" in told(bench)["caption"]
     assert coloured(bench, ".sl-graph canvas") > 3000
     bench.locator("[data-action=pretrain]").click()

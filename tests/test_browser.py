@@ -46,7 +46,7 @@ def page(open_page: Any) -> Iterator[Any]:
     if state(open_page)["playing"]:
         open_page.click("[data-action=train]")
     open_page.click("[data-action=reset]")
-    open_page.wait_for_function("() => document.querySelector('.sl-root').dataset.step === '0'", timeout=10_000)
+    open_page.wait_for_function("() => document.querySelector('.sl-root').dataset.step === '0'", timeout=STAGE)
     yield open_page
     assert not [problem for problem in open_page.problems if "sl-" in problem or "blob:" in problem]
 
@@ -110,6 +110,13 @@ def wait_for(page: Any, condition: str, timeout: float = STAGE) -> None:
     )
 
 
+def pause(page: Any) -> int:
+    """Pause a run that is playing, and return the step at which it stands."""
+    page.click("[data-action=train]")
+    page.wait_for_selector("[data-action=train][data-playing=false]", timeout=STAGE)
+    return int(state(page)["step"])
+
+
 def norm(page: Any) -> float:
     return float(lab_server.kernel_says(page, "print(playground.history[-1].path_norm)"))
 
@@ -156,41 +163,36 @@ def test_each_slider_moves_what_it_names(page: Any) -> None:
         ("threshold", 1.0, 5, 10),
     ]:
         drag(page, name, share)
-        page.wait_for_timeout(400)
-        assert low <= float(lab_server.kernel_says(page, f"print(playground.{name})")) <= high, name
+        code = f"print({low} <= playground.{name} <= {high})"
+        lab_server.in_the_end(page, lambda code=code: lab_server.kernel_says(page, code) == "True")
 
 
 def test_the_pruning_threshold_changes_graph_counter_and_words_at_once_even_while_paused(page: Any) -> None:
     type_value(page, "alpha", 1)
     page.click("[data-action=train]")
     wait_for(page, "+graph.live >= 3")
-    page.click("[data-action=train]")
-    page.wait_for_timeout(500)
+    pause(page)
+    page.wait_for_timeout(500)  # the views that were left out catch up
     before, live = coloured(page), int(state(page)["live"])
     drag(page, "threshold", 0.6)
-    wait_for(page, "+graph.pruned > 0", 5000)
-    page.wait_for_timeout(300)
-    after = state(page)
-    assert int(after["live"]) < live
-    assert "pruned, loss without them" in after["words"]
-    assert coloured(page) < before
+    wait_for(page, f"+graph.pruned > 0 && +graph.live < {live} && /pruned, loss without them/.test(words)")
+    lab_server.in_the_end(page, lambda: coloured(page) < before)
 
 
 def test_pause_step_and_reset(page: Any) -> None:
     page.click("[data-action=train]")
     wait_for(page, "+root.step > 20")
-    page.click("[data-action=train]")
-    page.wait_for_timeout(600)
-    paused = int(state(page)["step"])
+    paused = pause(page)
     page.wait_for_timeout(600)
     assert int(state(page)["step"]) == paused
     page.click("[data-action=step]")
-    wait_for(page, f"+root.step === {paused + 1}", 5000)
+    wait_for(page, f"+root.step === {paused + 1}")
     page.click("[data-action=reset]")
-    wait_for(page, "+root.step === 0", 5000)
+    wait_for(page, "+root.step === 0")
 
 
 def test_a_burst_of_moves_leaves_no_backlog(page: Any) -> None:
+    lab_server.kernel_says(page, "seen = []; playground.observe(seen.append, 'alpha')")
     page.click("[data-action=train]")
     wait_for(page, "+root.step > 20")
     page.evaluate(
@@ -202,20 +204,20 @@ def test_a_burst_of_moves_leaves_no_backlog(page: Any) -> None:
             }
         }"""
     )
-    wait_for(page, "root.alpha === '0.37'", 3000)
-    frames = int(state(page)["frames"])
-    page.wait_for_timeout(1000)
-    assert int(state(page)["frames"]) - frames < 45  # it goes on at its own pace: nothing was queued
+    wait_for(page, "root.alpha === '0.37'")
+    step = int(state(page)["step"])
+    wait_for(page, f"+root.step > {step} + 50")  # it goes on, and nothing was queued
+    assert int(lab_server.kernel_says(page, "playground.unobserve(seen.append, 'alpha'); print(len(seen))")) < 20
 
 
 def test_bad_input_is_answered_in_words_and_the_instrument_goes_on(page: Any) -> None:
     type_value(page, "alpha", 7)
-    page.wait_for_function("() => document.querySelector('.sl-alarm').textContent.includes('alpha = 7')", timeout=5000)
+    page.wait_for_function("() => document.querySelector('.sl-alarm').textContent.includes('alpha = 7')", timeout=STAGE)
     assert page.locator("[data-field=alpha]").input_value() in ("0", "7")
     type_value(page, "rho", "much")
-    page.wait_for_function("() => document.querySelector('.sl-alarm').textContent.includes('rho')", timeout=5000)
+    page.wait_for_function("() => document.querySelector('.sl-alarm').textContent.includes('rho')", timeout=STAGE)
     page.click("[data-action=train]")
-    wait_for(page, "+root.step > 5", 10_000)
+    wait_for(page, "+root.step > 5")
     assert state(page)["alarm"] == ""
 
 
@@ -223,17 +225,17 @@ def test_a_diverging_run_is_paused_and_explained(page: Any) -> None:
     page.click("[data-action=train]")
     wait_for(page, "+root.step > 20")
     lab_server.kernel_says(page, "playground.network.eigenvalues[1].data.fill_(float('nan'))")
-    page.wait_for_function("() => document.querySelector('.sl-alarm').textContent.includes('Lower lr')", timeout=20_000)
+    page.wait_for_function("() => document.querySelector('.sl-alarm').textContent.includes('Lower lr')", timeout=STAGE)
     assert not state(page)["playing"]
     type_value(page, "lr", 0.005)
     page.click("[data-action=train]")
     step = int(state(page)["step"])
-    wait_for(page, f"+root.step > {step} + 20", 20_000)
+    wait_for(page, f"+root.step > {step} + 20")
 
 
 def test_python_moves_the_sliders(page: Any) -> None:
     lab_server.kernel_says(page, "playground.alpha = 0.25")
-    wait_for(page, "root.alpha === '0.25'", 5000)
+    wait_for(page, "root.alpha === '0.25'")
     assert page.locator("input[type=range][data-setting=alpha]").input_value() == "0.25"
 
 
@@ -242,7 +244,7 @@ def test_the_keyboard_reaches_every_control_and_moves_it(page: Any) -> None:
     slider.focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    wait_for(page, "root.alpha === '0.03'", 5000)
+    wait_for(page, "root.alpha === '0.03'")
     unlabelled = page.evaluate(
         """() => [...document.querySelectorAll('.sl-root :is(input, select, button)')]
             .filter(e => !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim()) || e.tabIndex < 0)
@@ -264,8 +266,7 @@ def test_the_canvases_follow_the_theme_even_while_paused(page: Any) -> None:
     assert page.evaluate(inputs) < 0  # filled with dark ink
     try:
         page.evaluate(change, "JupyterLab Dark")
-        page.wait_for_timeout(4000)
-        assert page.evaluate(inputs) > 0
+        lab_server.in_the_end(page, lambda: page.evaluate(inputs) > 0)
     finally:
         page.evaluate(change, "JupyterLab Light")
         page.wait_for_timeout(3000)
@@ -273,28 +274,26 @@ def test_the_canvases_follow_the_theme_even_while_paused(page: Any) -> None:
 
 def test_hidden_layers_can_be_added_and_sized(page: Any) -> None:
     page.get_by_label("one hidden layer more").click()
-    page.wait_for_function("() => document.querySelectorAll('[data-layer]').length === 2", timeout=5000)
+    page.wait_for_function("() => document.querySelectorAll('[data-layer]').length === 2", timeout=STAGE)
     assert lab_server.kernel_says(page, "print(playground.hidden)") == "(30, 30)"
     page.get_by_label("one hidden layer less").click()
-    page.wait_for_function("() => document.querySelectorAll('[data-layer]').length === 1", timeout=5000)
+    page.wait_for_function("() => document.querySelectorAll('[data-layer]').length === 1", timeout=STAGE)
 
 
 def test_running_the_cell_again_retires_the_old_instrument(page: Any) -> None:
     lab_server.kernel_says(page, "import ipywidgets, threading; old = playground; before = threading.active_count()")
     lab_server.run_cell(page, FIRST)
-    page.wait_for_function("() => document.querySelectorAll('.sl-root[data-frames]').length === 1", timeout=20_000)
+    page.wait_for_function("() => document.querySelectorAll('.sl-root[data-frames]').length === 1", timeout=STAGE)
     said = lab_server.kernel_says(page, "print(old.comm is None, playground is not old, threading.active_count() - before)")
     assert said == "True True 0"
     page.click("[data-action=train]")
-    wait_for(page, "+root.step > 5", 10_000)
+    wait_for(page, "+root.step > 5")
 
 
 def test_a_reloaded_page_shows_the_same_instrument(page: Any, server: lab_server.Server) -> None:
     page.click("[data-action=train]")
     wait_for(page, "+root.step > 50")
-    page.click("[data-action=train]")
-    page.wait_for_timeout(500)
-    step = int(lab_server.kernel_says(page, "print(playground.step)"))
+    step = pause(page)
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_timeout(1000)
     page.goto(server.url, wait_until="commit")
@@ -302,7 +301,7 @@ def test_a_reloaded_page_shows_the_same_instrument(page: Any, server: lab_server
     page.wait_for_function("() => globalThis.jupyterapp", timeout=30_000)
     assert int(state(page)["step"]) == step
     page.click("[data-action=train]")
-    wait_for(page, f"+root.step > {step}", 10_000)
+    wait_for(page, f"+root.step > {step}")
 
 
 def test_the_server_reported_no_traceback(open_page: Any, server: lab_server.Server) -> None:
@@ -315,7 +314,7 @@ def test_a_lost_kernel_is_said_so(open_page: Any) -> None:
     page.wait_for_timeout(3000)
     page.locator("input[type=range][data-setting=alpha]").first.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("() => document.querySelector('.sl-alarm').textContent.includes('not connected')", timeout=15_000)
+    page.wait_for_function("() => document.querySelector('.sl-alarm').textContent.includes('not connected')", timeout=STAGE)
     lab_server.run_cell(page, FIRST)
     page.wait_for_function("() => [...document.querySelectorAll('.sl-root')].some(e => e.dataset.step === '0')", timeout=40_000)
     assert lab_server.kernel_says(page, "print(playground.step)") == "0"

@@ -10,7 +10,7 @@ from typing import Any
 import lab_server
 import nbformat
 import pytest
-from lab_server import wait_for
+from lab_server import in_the_end, settled, wait_for
 
 pytestmark = pytest.mark.browser
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "07_student_becomes_teacher.ipynb"
@@ -70,6 +70,11 @@ def counters(room: Any) -> dict[str, Any]:
     )
 
 
+def brightness(room: Any, what: str) -> int:
+    """Of a colour of the style: the sum of red, green and blue."""
+    return room.evaluate(f"root => getComputedStyle(root).{what}.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)")
+
+
 def train(page: Any, room: Any, steps: int) -> None:
     """Let it train and pause."""
     room.locator("[data-action=start]").click()
@@ -101,12 +106,12 @@ def test_the_slider_fades_nodes_and_changes_the_errors_without_the_kernel(page: 
     with silent_network(page):
         for _ in range(26):
             page.keyboard.press("ArrowLeft")
-        wait_for(page, room, "data.kept === '4'", 3)
+        wait_for(page, room, "data.kept === '4'")
         few = counters(room)
     assert sum(pixels(room, GRAPH)) < 0.6 * full
     assert float(few["spectral"].split()[-1]) > 3 * float(whole["spectral"].split()[-1])
     assert few["direct"] != whole["direct"]
-    page.wait_for_timeout(5000)  # the question that was lost is asked again
+    settled(page, room)  # the question that was lost is asked again
     room.locator("[data-action=teacher]").click()
     wait_for(page, room, "data.kept === '8'")
     assert lab_server.kernel_says(page, "print(room.kept)") == "8"
@@ -163,13 +168,9 @@ def test_it_can_be_read_in_the_dark_and_everything_is_in_its_place(page: Any, ro
     train(page, room, 300)
     for theme, dark in (("JupyterLab Dark", True), ("JupyterLab Light", False)):
         page.evaluate(f"() => jupyterapp.commands.execute('apputils:change-theme', {{ theme: '{theme}' }})")
-        page.wait_for_timeout(3000)
-        paper, ink = (
-            room.evaluate(f"root => getComputedStyle(root).{what}.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)")
-            for what in ("backgroundColor", "color")
-        )
-        assert (paper < 384) == dark
-        assert abs(paper - ink) > 450
+        in_the_end(page, lambda dark=dark: (brightness(room, "backgroundColor") < 384) == dark)
+        page.wait_for_timeout(3000)  # all is drawn anew
+        assert abs(brightness(room, "backgroundColor") - brightness(room, "color")) > 450
         assert sum(pixels(room, GRAPH)) > 300
     clipped = room.evaluate(
         "root => [...root.querySelectorAll('h3, figcaption, .sl-told')].filter(e => e.scrollWidth > e.clientWidth + 1).length"

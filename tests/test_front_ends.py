@@ -202,7 +202,9 @@ def test_two_views_of_one_instrument_show_the_same(front: Front) -> None:
     for view in (FIRST, AGAIN):
         front.wait(view, f"+data.step > {step} + 100")
     for here, there, share in [(FIRST, AGAIN, 0.9), (AGAIN, FIRST, 0.3)]:
+        before = front.data(here)["rho"]
         front.drag(here, "rho", share)
+        front.wait(here, f"+data.rho !== {before}")
         front.page.wait_for_timeout(500)
         rho = front.data(here)["rho"]
         front.wait(there, f"+data.rho === {rho}")
@@ -210,8 +212,7 @@ def test_two_views_of_one_instrument_show_the_same(front: Front) -> None:
     assert rho < 1e-2
     front.train(AGAIN, False)
     front.wait(FIRST, "root.querySelector('[data-action=train]').dataset.playing === 'false'")
-    front.page.wait_for_timeout(500)
-    assert front.data(FIRST) | {"frames": 0} == front.data(AGAIN) | {"frames": 0}
+    lab_server.in_the_end(front.page, lambda: front.data(FIRST) | {"frames": 0} == front.data(AGAIN) | {"frames": 0})
     assert all(front.painted(AGAIN))
 
 

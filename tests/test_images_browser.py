@@ -8,7 +8,7 @@ from typing import Any
 
 import lab_server
 import pytest
-from lab_server import coloured, kernel_says, show, slide, wait_for
+from lab_server import coloured, held_back, kernel_says, settled, show, slide, wait_for
 
 pytestmark = pytest.mark.browser
 HEAD, FILTERS = 0, 1
@@ -86,7 +86,7 @@ def test_misread_images_are_shown_with_both_classes_and_become_fewer(page: Any, 
     wait_for(page, head, "+data.step >= 500 && +data.misread < 20")
     head.locator("[data-action=pause]").click()
     wait_for(page, head, "data.playing === 'false'")
-    page.wait_for_timeout(400)
+    settled(page, head)
     misread = {row for row, text in board() if "?" in text}
     wanted = kernel_says(page, "print(*[m.row for m in view.mistakes.shown if not m.right])").split()
     assert misread == set(wanted)
@@ -136,10 +136,11 @@ def test_another_task_and_a_cnn_are_chosen_from_the_menus(page: Any, head: Any) 
     head.locator("select[data-setting=task]").select_option("which digit?")
     wait_for(page, head, "data.step === '0'")
     head.locator("select[data-setting=features]").select_option("cnn")
-    page.wait_for_timeout(500)
+    settled(page, head)
     head.locator("[data-action=start]").click()
     wait_for(page, head, "+data.step >= 60")
     head.locator("[data-action=pause]").click()
+    wait_for(page, head, "data.playing === 'false'")
     assert kernel_says(page, "print(view.head.rules.task, type(view.head.model[0]).__name__)").endswith("Conv2d")
 
 
@@ -156,16 +157,14 @@ def test_the_kernel_answers_other_cells_while_it_trains(page: Any, head: Any) ->
 
 def test_the_slider_switches_filters_off_and_the_accuracy_follows_without_the_kernel(page: Any, bench: Any) -> None:
     curve = [float(v) for v in kernel_says(page, "print(*bench.bench.curve['eigenvalue'])").split()]
-    busy = "requestExecute({ code: 'import time; time.sleep(3)' })"
-    page.evaluate(f"() => {{ ({lab_server.PANEL}).sessionContext.session.kernel.{busy}; }}")
-    page.wait_for_timeout(300)
-    slide(page, bench, "kept", 0.25)
-    wait_for(page, bench, "data.kept === '6'", 2)
-    assert float(bench.get_attribute("data-accuracy")) == pytest.approx(curve[6], abs=1e-4)
-    assert texts(bench, "big") == [f"{curve[6]:.3f}"]
-    assert bench.locator(".sl-tile[aria-checked=false]").count() == 18
+    with held_back(page):
+        slide(page, bench, "kept", 0.25)
+        wait_for(page, bench, "data.kept === '6' && data.waiting === 'true'")
+        assert float(bench.get_attribute("data-accuracy")) == pytest.approx(curve[6], abs=1e-4)
+        assert texts(bench, "big") == [f"{curve[6]:.3f}"]
+        assert bench.locator(".sl-tile[aria-checked=false]").count() == 18
     assert curve[6] < curve[24] - 0.2
-    page.wait_for_timeout(3500)
+    settled(page, bench)
     assert kernel_says(page, "print(bench.kept)") == "6"
     assert bench.get_attribute("data-kept") == "6"
 
@@ -219,7 +218,7 @@ def test_taken_out_the_table_says_what_that_saves_and_that_nothing_has_changed(p
     assert "parameters" in report
     assert "multiply-accumulates" in report
     assert "the same accuracy" in report
-    page.wait_for_timeout(300)
+    settled(page, bench)
     slide(page, bench, "kept", 0.8)
     wait_for(page, bench, "data.real === 'false'")
     assert bench.locator(".sl-report").is_hidden()

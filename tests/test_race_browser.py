@@ -9,7 +9,7 @@ from typing import Any
 import lab_server
 import nbformat
 import pytest
-from lab_server import coloured, show, slide, wait_for
+from lab_server import coloured, settled, show, slide, wait_for
 
 pytestmark = pytest.mark.browser
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "05_fewer_parameters.ipynb"
@@ -57,7 +57,7 @@ def test_the_race_is_started_grows_pauses_and_follows_the_width(page: Any) -> No
 
     slide(page, race, "hidden", 0.6)
     wait_for(page, race, f"+data.build > {found['build']} && data.step === '0'")
-    page.wait_for_timeout(600)
+    settled(page, race)
     width = int(lab_server.kernel_says(page, "print(track.race.rules.hidden)"))
     assert 200 <= width <= 280
     assert told(race)["lanes"]["direct"][0] == 64 * width + width * 10 + width + 10
@@ -83,7 +83,7 @@ def test_what_is_typed_while_it_races_is_not_lost_and_nonsense_is_answered_in_wo
         field.fill(text)
         page.wait_for_timeout(400)  # pictures come in between
         field.press("Enter")
-        page.wait_for_timeout(600)
+        settled(page, race)
         assert int(lab_server.kernel_says(page, "print(track.race.rules.hidden)")) == width
         assert bool(told(race)["alarm"]) == (text != "16")
     race.locator("[data-action=reset]").click()
@@ -100,7 +100,7 @@ def test_in_the_sparse_race_weights_come_back_and_the_sparsity_moves(page: Any) 
     assert lanes["s_qr"][1] > 50
     slide(page, race, "sparsity", 0.5)
     wait_for(page, race, "+data.step < 150")
-    page.wait_for_timeout(600)
+    settled(page, race)
     assert 0.4 < float(lab_server.kernel_says(page, "print(sparse_track.race.rules.sparsity)")) < 0.6
     wait_for(page, race, "+data.step >= 100")
     assert told(race)["lanes"]["s_qr"][2] > 0.5

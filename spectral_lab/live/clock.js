@@ -9,8 +9,11 @@ export function makeClock(model, root, paint, more = () => ({})) {
   const INTERVAL = 1000 / 12; // ms a picture at least: training is to be watched, and other cells want the kernel too
   const SILENCE = 4000; // ms without an answer before the page says so
   const client = Math.random().toString(36).slice(2), asked = new Set(), sentWith = {};
-  let number = 0, answered = 0, picture = null, rows = [], moved = {}, action = null, offline = false, busy = "";
+  let number = 0, answered = 0, carried = 0, picture = null, rows = [], moved = {}, action = null, offline = false, busy = "";
   let raf = 0, timer = 0, nextAsk = 0, painted = true, lastHeard = performance.now();
+
+  // What a hand did and no question has carried yet.
+  const handed = () => action !== null || Object.keys(moved).length > 0;
 
   function ask(train) {
     number++;
@@ -19,6 +22,7 @@ export function makeClock(model, root, paint, more = () => ({})) {
     try {
       model.send({ number, client, build: picture ? picture.build : null, have: rows.length, train, set: moved, action, ...more() });
       for (const name of Object.keys(moved)) sentWith[name] = number;
+      if (handed()) carried = number;
       moved = {};
       action = null;
     } catch (error) {
@@ -29,7 +33,8 @@ export function makeClock(model, root, paint, more = () => ({})) {
 
   // What a hand did goes at once, in one question at a time; training is asked for as pictures are painted.
   function pump() {
-    const waiting = action !== null || Object.keys(moved).length > 0, playing = picture !== null && picture.playing;
+    const waiting = handed(), playing = picture !== null && picture.playing;
+    root.dataset.waiting = waiting || carried > answered || !painted; // for whoever watches from outside
     clearTimeout(timer);
     if (waiting && asked.size === 0) ask(false);
     if (waiting || !playing || !painted || asked.size >= AT_ONCE) return;
