@@ -284,7 +284,8 @@ def _read(path: str | os.PathLike[str], key: str, kind: str, writer: str) -> tup
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get(key, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            # copies: views of the file lie anywhere in memory, and on that the last bits of a product depend
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"{os.fspath(path)} is damaged or no file that {writer}() wrote: {error}") from error
     if not isinstance(about, dict) or about.get("format") != kind:

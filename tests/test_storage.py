@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from torch.utils.data import TensorDataset
 from spectral_lab import DirectNet, load, load_network, save, save_network, storage, train
 from spectral_lab.featurefiles import write_features
 from spectral_lab.files import write_atomically
+from spectral_lab.layers import feed_forward
 from spectral_lab.networks import ACTIVATIONS
 from spectral_lab.storage import checkpointed, network_bytes
 
@@ -515,6 +517,15 @@ def test_any_network_comes_back_with_its_options(tmp_path_factory, network):
     assert_close(again(inputs(network)), network(inputs(network)), **EXACT)
     save_network(network.compact(threshold=0.2), path)
     assert_close(load_network(path)(inputs(network)), network.compact(threshold=0.2)(inputs(network)), **EXACT)
+
+
+def test_a_network_from_a_file_computes_the_same_bits(tmp_path):
+    for seed in range(30):  # of networks whose numbers lie where the file has them half do not
+        network = randomise(net(nodes=(3, 1, 4, 5, 4), bias=False, update="adjacency"), seed, zeros=0.3)
+        stack = feed_forward([3, 9, 7, 4], bias=False, generator=torch.Generator().manual_seed(seed))
+        for model, n in product((network, network.compact(), stack), (1, 7)):
+            save_network(model, tmp_path / "network")
+            assert_close(load_network(tmp_path / "network")(inputs(network, n)), model(inputs(network, n)), **EXACT)
 
 
 def test_a_network_goes_on_learning_after_loading(tmp_path):
