@@ -16,7 +16,7 @@ FRAMES = 24  # of the animation
 FRAME_MS, LAST_MS = 150, 1500
 DPI, ANIMATION_DPI = 150, 64
 READABLE = 40  # moves that are written out as code; more go in as the scene's string
-WIDTH = 96  # characters of a line of such a string
+WIDTH = 96  # characters of a line of such a string, and of the call before them
 
 Progress = Callable[[int, int], None]
 
@@ -113,7 +113,7 @@ def code(instrument: Instrument) -> str:
     given: dict[str, Any] = {name: value for name, value in scene.start.items() if value != SETTINGS[name].default}
     given |= {name: getattr(scene, name) for name in ("title", "question", "hide", "lock") if getattr(scene, name)}
     arguments = [f"{name}={value!r}" for name, value in given.items() if not (own and name == "task")]
-    steps, at = [f"p = Playground({', '.join([*arguments, *(['data=(x, y)'] if own else [])])})"], 0
+    steps, at = [_call("p = Playground", [*arguments, *(["data=(x, y)"] if own else [])])], 0
     for step, name, value in scene.moves:
         if step > at:
             steps.append(f"p.run({step - at})")
@@ -124,6 +124,12 @@ def code(instrument: Instrument) -> str:
     if scene.coming:
         steps.append(f"p.follow({scene.coming!r})")
     return head + comment + "\n".join([*steps, "p"]) + "\n"
+
+
+def _call(name: str, arguments: list[str]) -> str:
+    """On one line if it is no longer than those of a scene's string, else an argument a line."""
+    line = f"{name}({', '.join(arguments)})"
+    return line if len(line) <= WIDTH else f"{name}(\n" + "".join(f"    {argument},\n" for argument in arguments) + ")"
 
 
 def _line(name: str, value: Any) -> str:
