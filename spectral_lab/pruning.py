@@ -226,5 +226,5 @@ def _refuse_empty_layers(stays: Sequence[Tensor]) -> None:
         if not bool(mask.any()):
             raise ValueError(
                 f"hidden layer {k} would lose all its {len(mask)} nodes, and with them every path to the output; keep more "
-                f"nodes, spare the layer (layers=…), or let every layer give up the same share (per_layer=True)"
+                f"nodes, spare the layer (layers=…) or, unless they do, let all layers give up the same share (per_layer=True)"
             )

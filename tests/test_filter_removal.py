@@ -58,7 +58,8 @@ def test_it_is_so_with_residual_additions_too(make, seed):
     assert_close(filters.output(x, masks), expected, **TIGHT)
     assert_close(network(x), expected, **TIGHT)
     assert type(network) is type(model)
-    assert sum(p.numel() for p in network.parameters()) < sum(p.numel() for p in model.parameters())
+    after, before = (sum(p.numel() for p in owner.parameters()) for owner in (network, model))
+    assert after == before if all(bool(mask.all()) for mask in masks) else after < before
 
 
 def test_the_groups_of_a_residual_network_are_its_additions():

@@ -150,7 +150,8 @@ class Filters:
             if not bool(mask.any()):
                 raise ValueError(
                     f"hidden layer {k} ({group.name}) would lose all its {len(mask)} filters or nodes, and with them every "
-                    "path to the output; keep more, spare it (layers=…), or let all give up the same share (per_layer=True)"
+                    "path to the output; keep more, spare it (layers=…) or, unless they do, let all give up the same share "
+                    "(per_layer=True)"
                 )
             if bool(mask.all()):
                 continue
