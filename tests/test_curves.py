@@ -78,7 +78,10 @@ def test_class_numbers_are_judged_by_cross_entropy_and_accuracy(model, seed, opt
     generator = torch.Generator().manual_seed(seed)
     x, y = uniform(9, sizes[0], generator=generator), torch.randint(0, sizes[-1], (9,), generator=generator)
     curve, outputs = check_against_the_loop(model, x, y, nn.functional.cross_entropy, "path", **options)
-    assert_close(curve.accuracy, torch.tensor([(output.argmax(-1) == y).double().mean() for output in outputs]).float())
+    for found, output in zip(curve.accuracy.tolist(), outputs, strict=True):
+        ahead = output.gather(-1, y[:, None]) - output  # of each other class; 0 of itself
+        fewest, most = ((ahead > 1e-12).sum(-1) == sizes[-1] - 1).double().mean(), (ahead > -1e-12).all(-1).double().mean()
+        assert fewest - 1e-6 <= found <= most + 1e-6  # where two are even, rounding decides
 
 
 @given(stacks(min_hidden=2), st.data())
