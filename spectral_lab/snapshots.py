@@ -32,7 +32,9 @@ class Snapshot(NamedTuple):
     @property
     def finite(self) -> bool:
         """Whether all parameters and buffers are finite numbers."""
-        return all(bool(flat.isfinite().all()) for flat in self.numbers.values())
+        # one NaN or infinity makes the sum one, too; in half precision a sum of many finite numbers may overflow
+        sums = (flat.sum(dtype=torch.promote_types(flat.dtype, torch.float32)) for flat in self.numbers.values())
+        return all(bool(total.isfinite()) for total in sums)
 
 
 def pack(tensors: Sequence[Tensor]) -> Packed:

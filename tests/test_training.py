@@ -647,6 +647,18 @@ def test_nan_in_a_parameter_is_found_also_when_the_loss_is_finite():
     assert_close(bits(network), good, **EXACT)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, None])
+def test_one_number_that_is_not_finite_is_found_among_many_of_any_type(dtype, bad):
+    network = nn.Sequential(nn.Linear(300, 300, dtype=dtype), nn.BatchNorm1d(300))  # which has whole numbers, too
+    with torch.no_grad():
+        network[0].weight.fill_(2.0)  # their sum is beyond what float16 can hold
+        if bad is not None:
+            network[0].weight[7, 5] = bad
+    run = train(network, torch.zeros(4, 300), torch.zeros(4, 300), steps=1)
+    assert run.snapshot().finite == (bad is None)
+
+
 def test_nan_that_comes_while_a_record_is_made_is_not_kept():
     network = net()
     good = bits(network)
